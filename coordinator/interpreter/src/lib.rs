@@ -1,0 +1,1 @@
+//! The pure core of Sagamore: the States Language and its saga extension.

@@ -1,0 +1,1 @@
+//! What travels between Sagamore and its services: task messages, replies, commands, tokens.

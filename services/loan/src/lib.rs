@@ -1,0 +1,1 @@
+//! The loan approval: five small services and their sagas.

