@@ -1,0 +1,213 @@
+//! The machine, its blocks and its states, as parsed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Catcher, Condition, Retrier, Task};
+use crate::query::{Expression, Path, ReferencePath, Template};
+
+/// The name of a state: 1 to 80 characters, unique in the whole machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StateName(Arc<str>);
+
+impl StateName {
+    /// Wraps a name; whether a machine has such a state is for the machine to say.
+    pub fn new(name: &str) -> StateName {
+        StateName(name.into())
+    }
+
+    /// The bare name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for StateName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Which `States` object of the machine: 0 is the top level, each branch of a Parallel has its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BlockId(pub(crate) u32);
+
+impl BlockId {
+    /// The top level of every machine.
+    pub const TOP: BlockId = BlockId(0);
+}
+
+/// One `StartAt` with its `States`.
+#[derive(Debug)]
+pub struct Block {
+    /// The first state.
+    pub start_at: StateName,
+}
+
+/// A validated state machine.
+#[derive(Debug)]
+pub struct Machine {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) states: HashMap<StateName, State>,
+    /// `TimeoutSeconds` of the machine; `None` is no limit.
+    pub timeout: Option<SignedDuration>,
+}
+
+impl Machine {
+    /// The block that a [`Parallel`] or the top level refers to.
+    pub fn block(&self, block: BlockId) -> &Block {
+        &self.blocks[block.0 as usize]
+    }
+
+    /// A state by its name; `None` only for a name that is not of this machine.
+    pub fn state(&self, name: &StateName) -> Option<&State> {
+        self.states.get(name)
+    }
+
+    /// All states, in no particular order.
+    pub fn states(&self) -> impl Iterator<Item = &State> {
+        self.states.values()
+    }
+}
+
+/// One state: what all types share, and what its type adds.
+#[derive(Debug)]
+pub struct State {
+    /// Its name.
+    pub name: StateName,
+    /// The block it stands in.
+    pub block: BlockId,
+    /// `InputPath`; `None` is the language's `null`: the state sees `{}`.
+    pub input_path: Option<Path>,
+    /// `OutputPath`; `None` is the language's `null`: the state yields `{}`.
+    pub output_path: Option<Path>,
+    /// What its `Type` adds.
+    pub kind: StateKind,
+}
+
+/// The type of a state with its fields.
+#[derive(Debug)]
+pub enum StateKind {
+    /// Work done by somebody else.
+    Task(Box<Task>),
+    /// Data shaped in passing.
+    Pass(Pass),
+    /// A fork in the road.
+    Choice(Choice),
+    /// A pause.
+    Wait(Wait),
+    /// Branches side by side.
+    Parallel(Box<Parallel>),
+    /// The scope ends well.
+    Succeed,
+    /// The scope ends with an error.
+    Fail(Fail),
+    /// What was done in this scope is undone, by decision of the business. Source: the saga extension.
+    Compensate(Transition),
+}
+
+/// Where a state leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transition {
+    /// `Next`: a state of the same block.
+    Next(StateName),
+    /// `End: true`.
+    End,
+}
+
+/// A `Pass` state.
+#[derive(Debug)]
+pub struct Pass {
+    /// `Result`: the literal output; keys that end in `.$` are not evaluated.
+    pub result: Option<Value>,
+    /// `Parameters`.
+    pub parameters: Option<Template>,
+    /// `ResultPath`; `None` is `null`: the result is dropped.
+    pub result_path: Option<ReferencePath>,
+    /// `Next` or `End`.
+    pub transition: Transition,
+}
+
+/// A `Choice` state.
+#[derive(Debug)]
+pub struct Choice {
+    /// `Choices`, in order; never empty.
+    pub rules: Vec<Rule>,
+    /// `Default`: where to go when no rule matches; without it that is `States.NoChoiceMatched`.
+    pub default: Option<StateName>,
+}
+
+/// One rule of a [`Choice`].
+#[derive(Debug)]
+pub struct Rule {
+    /// What must hold.
+    pub condition: Condition,
+    /// Where it leads.
+    pub next: StateName,
+}
+
+/// A `Wait` state.
+#[derive(Debug)]
+pub struct Wait {
+    /// For how long, or until when.
+    pub until: WaitFor,
+    /// `Next` or `End`.
+    pub transition: Transition,
+}
+
+/// The four ways to say how long a [`Wait`] lasts.
+#[derive(Debug)]
+pub enum WaitFor {
+    /// `Seconds`: 0 to 99,999,999.
+    Seconds(u32),
+    /// `SecondsPath`.
+    SecondsPath(Path),
+    /// `Timestamp`.
+    Timestamp(Timestamp),
+    /// `TimestampPath`.
+    TimestampPath(Path),
+}
+
+/// A `Parallel` state.
+#[derive(Debug)]
+pub struct Parallel {
+    /// `Branches`, in order; never empty.
+    pub branches: Vec<BlockId>,
+    /// `Parameters`.
+    pub parameters: Option<Template>,
+    /// `ResultSelector`.
+    pub result_selector: Option<Template>,
+    /// `ResultPath`; `None` is `null`: the result is dropped.
+    pub result_path: Option<ReferencePath>,
+    /// `Retry`, in order.
+    pub retry: Vec<Retrier>,
+    /// `Catch`, in order.
+    pub catch: Vec<Catcher>,
+    /// `Next` or `End`.
+    pub transition: Transition,
+}
+
+/// A `Fail` state.
+#[derive(Debug)]
+pub struct Fail {
+    /// `Error` or `ErrorPath`.
+    pub error: Option<Text>,
+    /// `Cause` or `CausePath`.
+    pub cause: Option<Text>,
+}
+
+/// A text that stands in the definition, or that a path or an intrinsic yields.
+#[derive(Debug)]
+pub enum Text {
+    /// As written.
+    Literal(String),
+    /// `ErrorPath`, `CausePath`.
+    Path(Expression),
+}
+

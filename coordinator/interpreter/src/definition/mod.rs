@@ -1,0 +1,14 @@
+//! A state machine's definition: text in, types that can't be wrong out.
+//!
+//! [`Machine::parse`] checks everything that can be known before a saga runs and reports all faults at once,
+//! so the interpreter never meets a missing `Next`, a path that does not parse or an undo without a resource.
+
+mod compensation;
+mod condition;
+mod machine;
+mod task;
+
+pub use compensation::{Compensation, UNDO_TIMEOUT_SECONDS};
+pub use condition::{Comparison, Condition, Operand, Operator, Test, TypeTest};
+pub use machine::{BlockId, Block, Choice, Fail, Machine, Parallel, Pass, Rule, State, StateKind, StateName, Text, Transition, Wait, WaitFor};
+pub use task::{Catcher, ErrorName, Jitter, Resource, Retrier, Seconds, Task};
