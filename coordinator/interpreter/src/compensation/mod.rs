@@ -1,0 +1,14 @@
+//! Compensation: what a saga did, whether it had its effect, and what to undo next.
+//!
+//! Source: the saga extension of the States Language. The ledger is changed only by `Execution::apply`, like all
+//! else; here are the rules it follows.
+
+mod input;
+mod outcome;
+mod plan;
+mod tally;
+
+pub(crate) use input::entry_input;
+pub(crate) use outcome::{of_failure, of_visit};
+pub(crate) use plan::{Frontier, frontier};
+pub use tally::{CompensationStatus, Tally};

@@ -1,0 +1,118 @@
+//! Everything an execution can ask of the world, as one closed enum.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::definition::Resource;
+use crate::history::{HistoryRecord, Payload};
+use crate::ids::Sequence;
+
+/// What one turn decided: what is written down, and what is asked of the world once it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The new records, in order; empty for a heartbeat.
+    pub history: Vec<HistoryRecord>,
+    /// What the shell does in the same transaction, in order.
+    pub effects: Vec<Effect>,
+}
+
+/// One thing asked of the world.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Something to wait for begins: token, timer and outgoing message in one.
+    Open(Wait),
+    /// The deadline of a wait moves.
+    Move {
+        /// The wait.
+        wait: Sequence,
+        /// Its new deadline.
+        due: Timestamp,
+        /// Whether its task message is still published again when it may be lost.
+        republish: bool,
+    },
+    /// A wait is over.
+    Close {
+        /// The wait.
+        wait: Sequence,
+    },
+    /// Something that others may listen to.
+    Announce(Announcement),
+}
+
+/// Something an execution waits for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wait {
+    /// The record that opened it.
+    pub wait: Sequence,
+    /// When it is due; `None` waits for as long as it takes.
+    pub due: Option<Timestamp>,
+    /// What it is.
+    pub kind: WaitKind,
+}
+
+/// The kinds of [`Wait`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum WaitKind {
+    /// A timer: a Wait state, a retry, the execution's timeout, the next turn of a long chain.
+    Timer,
+    /// A task message, or a person's review.
+    Task(Box<Dispatch>),
+    /// An operator.
+    Incident(Box<Incident>),
+}
+
+/// A task on its way to a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dispatch {
+    /// Where to.
+    pub resource: Resource,
+    /// The state, `Compensate(<state>)` for an undo.
+    pub state: String,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// The token that answers it.
+    pub token: String,
+    /// The idempotency key: K of a step, `K/undo/n` of its undo.
+    pub key: String,
+    /// K, on an undo.
+    pub compensates: Option<String>,
+    /// When the work is too late; unlike the wait's due it is never moved by a heartbeat.
+    pub deadline: Timestamp,
+    /// The body.
+    pub body: Payload,
+}
+
+/// An entry whose undo failed for good: an operator decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// The step whose undo failed.
+    pub state: String,
+    /// The error of its last attempt.
+    pub error: String,
+    /// Its cause.
+    pub cause: Option<String>,
+    /// The entry, as an undo sees it.
+    pub entry: Value,
+}
+
+/// News for `sagamore.events`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Announcement {
+    /// The execution's status changed, to this.
+    Execution(crate::history::Status),
+    /// An undo was suspended.
+    Suspended(Box<Incident>),
+    /// A review waits for a person.
+    ReviewWaiting {
+        /// The task.
+        task: Sequence,
+    },
+    /// A task is no longer wanted.
+    TaskCancelled {
+        /// The task.
+        task: Sequence,
+        /// Its state.
+        state: String,
+    },
+}

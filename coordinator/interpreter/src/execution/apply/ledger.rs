@@ -1,0 +1,174 @@
+//! What becomes of the entries of the ledger.
+
+use jiff::Timestamp;
+
+use crate::compensation::of_visit;
+use crate::execution::{Activity, Broken, Disposition, Execution, Position, Step, Subject, Undo, UndoProgress, Waiter};
+use crate::history::{Event, HistoryRecord, Outcome, Payload, Trigger, TriggerKind};
+use crate::ids::{EntryId, Sequence};
+
+impl Execution {
+    pub(super) fn apply_ledger(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
+        match &record.event {
+            Event::EntryArmed { scope, state, input, arguments, key } => {
+                let step = Step::armed(state.clone(), input.clone(), arguments.clone(), key.clone());
+                self.head.tally.shift(None, step.disposition);
+                self.push_entry(record.sequence, *scope, Subject::Step(Box::new(step)))?;
+                self.position(*scope)?.entry = Some(EntryId(record.sequence));
+                Ok(())
+            }
+            Event::EntryDrained { entry, task, outcome, result, error, cause } => {
+                let failure = error.as_ref().map(|error| (error, cause));
+                self.record_attempt(*entry, *task, *outcome, result.as_ref(), failure)?;
+                self.close_wait(*task);
+                let step = self.step(*entry)?;
+                step.drain = None;
+                let outcome = of_visit(&step.attempts);
+                self.dispose(*entry, outcome.into())
+            }
+            Event::EntryUpgraded { entry, task, result } => self.upgrade(*entry, *task, result),
+            Event::UndoStarted { entry, input, trigger, .. } => self.start_undo(record, *entry, input, trigger),
+            Event::UndoSucceeded { entry, .. } => self.undo_succeeded(*entry),
+            Event::UndoSuspended { entry, .. } => {
+                let incident = record.sequence;
+                self.undo(*entry)?.progress = UndoProgress::Incident(incident);
+                self.waits.insert(incident, Waiter::Undo(*entry));
+                self.dispose(*entry, Disposition::Suspended)
+            }
+            Event::IncidentRetried { incident, entry, .. } => {
+                self.close_wait(*incident);
+                let undo = self.undo(*entry)?;
+                undo.progress = UndoProgress::Running;
+                undo.retries.clear();
+                undo.attempt += 1;
+                self.dispose(*entry, Disposition::Compensating)
+            }
+            _ => Err(Broken::new("not an event of the ledger")),
+        }
+    }
+
+    /// Ends the visit of a state: what its entry stands for is known now, unless its last attempt may still answer.
+    pub(super) fn settle_visit(&mut self, position: &Position, drain_until: Option<Timestamp>) -> Result<(), Broken> {
+        let Some(entry) = position.entry else { return Ok(()) };
+        let step = self.step(entry)?;
+        if step.disposition != Disposition::Armed {
+            return Ok(());
+        }
+        if let (Activity::Task { task, .. }, Some(until)) = (&position.activity, drain_until) {
+            step.drain = Some((*task, until));
+            self.waits.insert(*task, Waiter::Drain(entry));
+            self.touched.closed.remove(task);
+            return Ok(());
+        }
+        for attempt in &mut step.attempts {
+            attempt.outcome.get_or_insert(Outcome::Unknown);
+        }
+        let outcome = of_visit(&step.attempts);
+        self.dispose(entry, outcome.into())
+    }
+
+    /// The execution succeeded: nothing will be undone any more, but what came late and is on its way.
+    pub(super) fn release_entries(&mut self) -> Result<(), Broken> {
+        let strays = &self.head.strays;
+        let open = self.ledger.values().filter(|entry| entry.is_open() && !strays.contains(&entry.id));
+        let open: Vec<EntryId> = open.map(|entry| entry.id).collect();
+        open.into_iter().try_for_each(|entry| self.dispose(entry, Disposition::Released))
+    }
+
+    fn start_undo(&mut self, record: &HistoryRecord, entry: EntryId, input: &Payload, trigger: &Trigger) -> Result<(), Broken> {
+        let event_id = record.event_id.unwrap_or(0);
+        self.head.has_compensated = true;
+        self.step(entry)?.undo = Some(Box::new(Undo {
+            input: input.clone(),
+            trigger: trigger.clone(),
+            entered_event: event_id,
+            entered_at: record.at,
+            last_event: event_id,
+            attempt: 1,
+            retries: Vec::new(),
+            progress: UndoProgress::Running,
+            result: None,
+        }));
+        self.dispose(entry, Disposition::Compensating)
+    }
+
+    fn undo_succeeded(&mut self, entry: EntryId) -> Result<(), Broken> {
+        let step = self.step(entry)?;
+        if step.undo_again {
+            step.begin_round();
+            return self.dispose(entry, Disposition::Committed);
+        }
+        self.head.strays.retain(|stray| *stray != entry);
+        self.dispose(entry, Disposition::Compensated)
+    }
+
+    /// A success became known that its entry did not know of. Source: the saga extension, "Cancelling, late replies".
+    fn upgrade(&mut self, entry: EntryId, task: Sequence, result: &Payload) -> Result<(), Broken> {
+        self.record_attempt(entry, task, Outcome::Committed, Some(result), None)?;
+        let step = self.step(entry)?;
+        match step.disposition {
+            Disposition::Armed => {
+                let Some((drained, _)) = step.drain.take() else { return Ok(()) };
+                self.close_wait(drained);
+                self.dispose(entry, Disposition::Committed)
+            }
+            Disposition::Unknown => self.dispose(entry, Disposition::Committed),
+            Disposition::Compensating => {
+                step.undo_again = true;
+                Ok(())
+            }
+            Disposition::NotExecuted => self.reopen(entry),
+            Disposition::Compensated => {
+                step.begin_round();
+                self.reopen(entry)
+            }
+            Disposition::Committed | Disposition::Suspended | Disposition::Released => Ok(()),
+        }
+    }
+
+    /// A settled entry is to be undone: in its chain when its scope undoes or may yet, else on its own.
+    fn reopen(&mut self, entry: EntryId) -> Result<(), Broken> {
+        self.dispose(entry, Disposition::Committed)?;
+        let was_undone = self.step(entry)?.round > 1;
+        let is_chained = self.rejoin(entry)?;
+        if !is_chained || (was_undone && !self.is_compensating_around(entry)) {
+            self.head.strays.push(entry);
+        }
+        Ok(())
+    }
+
+    /// Moves an entry to another disposition; one that is settled leaves its chain.
+    fn dispose(&mut self, entry: EntryId, disposition: Disposition) -> Result<(), Broken> {
+        let from = std::mem::replace(&mut self.step(entry)?.disposition, disposition);
+        self.head.tally.shift(Some(from), disposition);
+        if disposition.is_settled() {
+            let scope = self.entry(entry)?.scope;
+            self.prune(scope);
+        }
+        Ok(())
+    }
+
+    /// Whether the entry's scope undoes, or one around it.
+    fn is_compensating_around(&self, entry: EntryId) -> bool {
+        let mut scope = self.ledger.get(&entry).and_then(|entry| self.scopes.get(&entry.scope));
+        while let Some(around) = scope {
+            if matches!(around.phase, crate::execution::Phase::Compensating(_)) {
+                return true;
+            }
+            scope = around.parent.and_then(|parent| self.scopes.get(&parent));
+        }
+        false
+    }
+
+    pub(super) fn step(&mut self, entry: EntryId) -> Result<&mut Step, Broken> {
+        match &mut self.entry(entry)?.subject {
+            Subject::Step(step) => Ok(step),
+            Subject::Group(_) => Err(Broken::new(format!("entry {} is a group", entry.0))),
+        }
+    }
+
+    pub(super) fn undo(&mut self, entry: EntryId) -> Result<&mut Undo, Broken> {
+        let undo = self.step(entry)?.undo.as_deref_mut();
+        undo.ok_or_else(|| Broken::new(format!("entry {} is not being undone", entry.0)))
+    }
+}

@@ -1,0 +1,235 @@
+//! `Execution::apply`: the only code that changes an execution, one arm per event.
+
+mod chain;
+mod ledger;
+mod task;
+
+use super::{Activity, Broken, Execution, Goal, Phase, Position, Scope, Waiter};
+use crate::definition::{BlockId, StateName};
+use crate::history::{Ending, Event, HistoryRecord, Payload, Status, Target};
+use crate::ids::{EntryId, Runner, ScopeId, Sequence};
+
+impl Execution {
+    /// Takes the next record of the history.
+    ///
+    /// # Errors
+    /// When the record does not follow from what came before.
+    pub fn apply(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
+        if record.sequence.0 != self.head.sequence.0 + 1 {
+            return Err(Broken::new(format!("record {} does not follow {}", record.sequence, self.head.sequence)));
+        }
+        self.head.sequence = record.sequence;
+        self.head.at = record.at;
+        if let Some(event_id) = record.event_id {
+            self.head.event_id = event_id;
+        }
+        self.apply_event(record)
+    }
+
+    fn apply_event(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
+        let sequence = record.sequence;
+        match &record.event {
+            Event::ExecutionStarted { .. } => Err(Broken::new("an execution starts once")),
+            Event::ExecutionSucceeded { output } => {
+                self.head.output = Some(output.clone());
+                self.release_entries()?;
+                self.finish(record, Status::Succeeded)
+            }
+            Event::ExecutionEnded(Ending { status, error, cause }) => {
+                self.head.error.clone_from(error);
+                self.head.cause.clone_from(cause);
+                self.finish(record, *status)
+            }
+            Event::StateEntered { scope, name, input, .. } => self.enter(record, *scope, name, input),
+            Event::StateExited { scope, output, .. } => self.exit(record, *scope, output),
+            Event::ParallelStateStarted { scope } => {
+                self.follow(record, Runner::State(*scope))?;
+                self.position(*scope)?.activity = Activity::Branches(Vec::new());
+                Ok(())
+            }
+            Event::BranchStarted { parent, block } => self.start_branch(sequence, *parent, *block),
+            Event::BranchSucceeded { scope, output } => self.end_branch(*scope, output),
+            Event::ParallelStateSucceeded { scope } | Event::ParallelStateFailed { scope, .. } => {
+                self.follow(record, Runner::State(*scope))?;
+                self.gather(*scope, sequence)
+            }
+            Event::ScopeClosed { scope, drain_until, .. } => {
+                self.follow(record, Runner::State(*scope))?;
+                self.gather(*scope, sequence)?;
+                self.leave(*scope, Phase::Closed, *drain_until)?;
+                self.prune(*scope);
+                Ok(())
+            }
+            Event::WaitScheduled { scope, until } => {
+                self.waits.insert(sequence, Waiter::Scope(*scope));
+                self.position(*scope)?.activity = Activity::Waiting { wait: sequence, until: *until };
+                Ok(())
+            }
+            Event::Yielded { scope, next, input } => {
+                self.waits.insert(sequence, Waiter::Scope(*scope));
+                self.scope(*scope)?.phase = Phase::Yielding { wait: sequence, next: next.clone(), input: input.clone() };
+                Ok(())
+            }
+            Event::CompensationStarted { scope, target, then, trigger, drain_until } => {
+                if matches!(target, Target::Scope) {
+                    self.gather(*scope, sequence)?;
+                }
+                let position = self.leave(*scope, Phase::Between, *drain_until)?.map(Box::new);
+                let goal = Goal { target: *target, then: (**then).clone(), trigger: trigger.clone(), position };
+                self.scope(*scope)?.phase = Phase::Compensating(Box::new(goal));
+                self.close_timeout_when_finishing();
+                Ok(())
+            }
+            Event::CompensationEnded { scope } => self.end_compensation(*scope),
+            Event::TaskScheduled(_)
+            | Event::TaskStarted { .. }
+            | Event::TaskSubmitted { .. }
+            | Event::TaskSucceeded { .. }
+            | Event::TaskFailed { .. }
+            | Event::TaskTimedOut { .. }
+            | Event::RetryScheduled { .. } => self.apply_task(record),
+            Event::UndoStarted { .. }
+            | Event::UndoSucceeded { .. }
+            | Event::UndoSuspended { .. }
+            | Event::IncidentRetried { .. }
+            | Event::EntryArmed { .. }
+            | Event::EntryDrained { .. }
+            | Event::EntryUpgraded { .. } => self.apply_ledger(record),
+        }
+    }
+
+    fn finish(&mut self, record: &HistoryRecord, status: Status) -> Result<(), Broken> {
+        self.head.status = status;
+        self.head.stopped_at = Some(record.at);
+        self.close_wait(Sequence(1));
+        for scope in std::mem::take(&mut self.scopes).into_values() {
+            if let Some(wait) = scope.wait() {
+                self.close_wait(wait);
+            }
+            self.touched.scope(scope.id);
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, record: &HistoryRecord, scope: ScopeId, name: &StateName, input: &Payload) -> Result<(), Broken> {
+        self.follow(record, Runner::State(scope))?;
+        let wait = self.scope(scope)?.wait();
+        if let Some(wait) = wait {
+            self.close_wait(wait);
+        }
+        self.scope(scope)?.phase = Phase::At(Box::new(Position {
+            visit: record.sequence,
+            entered_event: record.event_id.unwrap_or(0),
+            entered_at: record.at,
+            state: name.clone(),
+            input: input.clone(),
+            entry: None,
+            attempt: 1,
+            retries: Vec::new(),
+            activity: Activity::Running,
+        }));
+        Ok(())
+    }
+
+    fn exit(&mut self, record: &HistoryRecord, scope: ScopeId, output: &Payload) -> Result<(), Broken> {
+        self.follow(record, Runner::State(scope))?;
+        let position = self.leave(scope, Phase::Between, None)?;
+        if let Some(entry) = position.and_then(|position| position.entry) {
+            self.step(entry)?.output = Some(output.clone());
+        }
+        Ok(())
+    }
+
+    fn start_branch(&mut self, sequence: Sequence, parent: ScopeId, block: BlockId) -> Result<(), Broken> {
+        let id = ScopeId(sequence);
+        let last_event = self.scope(parent)?.last_event;
+        let Activity::Branches(branches) = &mut self.position(parent)?.activity else {
+            return Err(Broken::new(format!("scope {} has no branches", parent.0)));
+        };
+        branches.push(id);
+        let scope = Scope { id, parent: Some(parent), block, last_event, last_entry: None, phase: Phase::Between };
+        self.scopes.insert(id, scope);
+        self.touched.scope(id);
+        Ok(())
+    }
+
+    fn end_branch(&mut self, scope: ScopeId, output: &Payload) -> Result<(), Broken> {
+        let branch = self.scope(scope)?;
+        branch.phase = Phase::Ended(output.clone());
+        let (parent, last_event) = (branch.parent, branch.last_event);
+        if let Some(parent) = parent {
+            // What follows the branches follows from the one that ended last.
+            self.scope(parent)?.last_event = last_event;
+        }
+        Ok(())
+    }
+
+    fn end_compensation(&mut self, scope: ScopeId) -> Result<(), Broken> {
+        let compensating = std::mem::replace(&mut self.scope(scope)?.phase, Phase::Between);
+        let Phase::Compensating(goal) = compensating else {
+            return Err(Broken::new(format!("scope {} does not compensate", scope.0)));
+        };
+        if let Some(position) = goal.position {
+            self.scope(scope)?.phase = Phase::At(position);
+            self.position(scope)?.activity = Activity::Running;
+        }
+        self.prune(scope);
+        Ok(())
+    }
+
+    /// Takes a scope out of its state; a step in flight may answer until `drain_until`.
+    fn leave(&mut self, scope: ScopeId, into: Phase, drain_until: Option<jiff::Timestamp>) -> Result<Option<Position>, Broken> {
+        let wait = self.scope(scope)?.wait();
+        if let Some(wait) = wait {
+            self.close_wait(wait);
+        }
+        let position = match std::mem::replace(&mut self.scope(scope)?.phase, into) {
+            Phase::At(position) => Some(*position),
+            Phase::Compensating(goal) => goal.position.map(|position| *position),
+            Phase::Between | Phase::Yielding { .. } | Phase::Ended(_) | Phase::Closed => None,
+        };
+        if let Some(position) = &position {
+            self.settle_visit(position, drain_until)?;
+        }
+        Ok(position)
+    }
+
+    /// Notes that the runner's next event follows from this one.
+    fn follow(&mut self, record: &HistoryRecord, runner: Runner) -> Result<(), Broken> {
+        let Some(event_id) = record.event_id else { return Ok(()) };
+        match runner {
+            Runner::State(scope) => self.scope(scope)?.last_event = event_id,
+            Runner::Undo(entry) => self.undo(entry)?.last_event = event_id,
+        }
+        Ok(())
+    }
+
+    fn close_timeout_when_finishing(&mut self) {
+        if self.is_finishing() {
+            self.close_wait(Sequence(1));
+        }
+    }
+
+    fn close_wait(&mut self, wait: Sequence) {
+        if self.waits.remove(&wait).is_some() {
+            self.touched.closed.insert(wait);
+        }
+    }
+
+    fn scope(&mut self, scope: ScopeId) -> Result<&mut Scope, Broken> {
+        self.touched.scope(scope);
+        self.scopes.get_mut(&scope).ok_or_else(|| Broken::new(format!("there is no scope {}", scope.0)))
+    }
+
+    fn position(&mut self, scope: ScopeId) -> Result<&mut Position, Broken> {
+        match &mut self.scope(scope)?.phase {
+            Phase::At(position) => Ok(position),
+            _ => Err(Broken::new(format!("scope {} is in no state", scope.0))),
+        }
+    }
+
+    fn entry(&mut self, entry: EntryId) -> Result<&mut super::Entry, Broken> {
+        self.touched.entry(entry);
+        self.ledger.get_mut(&entry).ok_or_else(|| Broken::new(format!("there is no entry {}", entry.0)))
+    }
+}

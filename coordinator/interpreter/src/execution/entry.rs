@@ -1,0 +1,233 @@
+//! An entry of the ledger: one visit of a state that has `Compensate`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::definition::StateName;
+use crate::history::{Outcome, Payload, Trigger};
+use crate::ids::{EntryId, ScopeId, Sequence};
+
+/// One link of a scope's chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its id: the sequence of the record that armed it.
+    pub id: EntryId,
+    /// The scope whose chain it is in.
+    pub scope: ScopeId,
+    /// The entry before it in that chain.
+    pub before: Option<EntryId>,
+    /// What it stands for.
+    pub subject: Subject,
+}
+
+/// What an [`Entry`] stands for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A step that can be undone.
+    Step(Box<Step>),
+    /// The branches of a Parallel that is over, each with a chain of its own.
+    Group(Vec<ScopeId>),
+}
+
+/// A visit of a step that can be undone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The state.
+    pub state: StateName,
+    /// What it got.
+    pub input: Payload,
+    /// What was sent to the service.
+    pub arguments: Payload,
+    /// What the service gave back; `None` while that is not known.
+    pub result: Option<Payload>,
+    /// What the state yielded; `None` while that is not known.
+    pub output: Option<Payload>,
+    /// The error of the last attempt that failed.
+    pub error: Option<String>,
+    /// Its cause.
+    pub cause: Option<String>,
+    /// The idempotency key K.
+    pub key: String,
+    /// The round of undoing, from 1.
+    pub round: u32,
+    /// Its attempts, in order.
+    pub attempts: Vec<Attempt>,
+    /// How it stands.
+    pub disposition: Disposition,
+    /// The attempt that was in flight when the scope was closed and may answer yet, and until when.
+    pub drain: Option<(Sequence, Timestamp)>,
+    /// The undo of this round.
+    pub undo: Option<Box<Undo>>,
+    /// Whether a success became known after the undo of this round was sent, so that another round follows.
+    pub undo_again: bool,
+}
+
+/// One attempt of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The record that scheduled it.
+    pub task: Sequence,
+    /// Whether it had its effect; `None` while it is out.
+    pub outcome: Option<Outcome>,
+    /// What it gave back.
+    pub result: Option<Payload>,
+    /// Its error.
+    pub error: Option<String>,
+}
+
+/// How an entry stands. Source: the saga extension, "The ledger".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are the specification's own")]
+pub enum Disposition {
+    Armed,
+    Committed,
+    NotExecuted,
+    Unknown,
+    Released,
+    Compensating,
+    Compensated,
+    Suspended,
+}
+
+impl Disposition {
+    /// Whether nothing more happens to it in this round.
+    pub fn is_settled(self) -> bool {
+        match self {
+            Disposition::NotExecuted | Disposition::Released | Disposition::Compensated => true,
+            Disposition::Armed
+            | Disposition::Committed
+            | Disposition::Unknown
+            | Disposition::Compensating
+            | Disposition::Suspended => false,
+        }
+    }
+}
+
+/// The undo of an entry, in one round.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Undo {
+    /// What the undo got: the entry as it was then.
+    pub input: Payload,
+    /// What set it off.
+    pub trigger: Trigger,
+    /// The event that entered it, as causes quote it.
+    pub entered_event: u64,
+    /// When it was entered.
+    pub entered_at: Timestamp,
+    /// The id of its last event.
+    pub last_event: u64,
+    /// The attempt, from 1; it counts on through an operator's retry.
+    pub attempt: u32,
+    /// How often each retrier was used.
+    pub retries: Vec<u32>,
+    /// What goes on.
+    pub progress: UndoProgress,
+    /// The undo's own result, once there is one.
+    pub result: Option<Payload>,
+}
+
+/// What goes on in an [`Undo`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoProgress {
+    /// It computes, within a turn.
+    Running,
+    /// Its task is out.
+    Task {
+        /// The attempt.
+        task: Sequence,
+        /// When it times out.
+        timeout_at: Timestamp,
+        /// How often it must be heard of.
+        heartbeat_seconds: Option<u32>,
+    },
+    /// The next attempt waits for its time.
+    Backoff {
+        /// The timer.
+        wait: Sequence,
+        /// Its time.
+        until: Timestamp,
+    },
+    /// It failed for good; an operator decides.
+    Incident(Sequence),
+}
+
+impl Entry {
+    /// The step, unless it is a group.
+    pub fn step(&self) -> Option<&Step> {
+        match &self.subject {
+            Subject::Step(step) => Some(step),
+            Subject::Group(_) => None,
+        }
+    }
+
+    /// What it waits for, and whether that is its step's answer rather than its undo's.
+    pub(crate) fn wait(&self) -> Option<(Sequence, bool)> {
+        let step = self.step()?;
+        if let Some((task, _)) = step.drain {
+            return Some((task, true));
+        }
+        match &step.undo.as_ref()?.progress {
+            UndoProgress::Running => None,
+            UndoProgress::Task { task, .. } => Some((*task, false)),
+            UndoProgress::Backoff { wait, .. } => Some((*wait, false)),
+            UndoProgress::Incident(incident) => Some((*incident, false)),
+        }
+    }
+
+    /// Whether it is a step that is not settled.
+    pub(crate) fn is_open(&self) -> bool {
+        self.step().is_some_and(|step| !step.disposition.is_settled())
+    }
+
+    pub(crate) fn has_attempt(&self, task: Sequence) -> bool {
+        self.step().is_some_and(|step| step.attempts.iter().any(|attempt| attempt.task == task))
+    }
+
+    pub(crate) fn last_event(&self) -> u64 {
+        self.step().and_then(|step| step.undo.as_ref()).map_or(0, |undo| undo.last_event)
+    }
+}
+
+impl Step {
+    /// A visit whose first attempt is about to be dispatched.
+    pub(crate) fn armed(state: StateName, input: Payload, arguments: Payload, key: String) -> Step {
+        Step {
+            state,
+            input,
+            arguments,
+            result: None,
+            output: None,
+            error: None,
+            cause: None,
+            key,
+            round: 1,
+            attempts: Vec::new(),
+            disposition: Disposition::Armed,
+            drain: None,
+            undo: None,
+            undo_again: false,
+        }
+    }
+
+    /// The undo of this round is over, and there is something left to undo.
+    pub(crate) fn begin_round(&mut self) {
+        self.round += 1;
+        self.undo = None;
+        self.undo_again = false;
+    }
+}
+
+impl From<Outcome> for Disposition {
+    fn from(outcome: Outcome) -> Disposition {
+        match outcome {
+            Outcome::Committed => Disposition::Committed,
+            Outcome::NotExecuted => Disposition::NotExecuted,
+            Outcome::Unknown => Disposition::Unknown,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! An execution: one run of a state machine, as the fold of its history.
+//!
+//! [`Execution::apply`] is the only code that changes one. What is stored beside the history is a cache of the fold:
+//! one small row for the head, one per scope and one per ledger entry, written only when touched.
+
+mod apply;
+mod entry;
+mod invariants;
+mod scope;
+mod touched;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use entry::{Attempt, Disposition, Entry, Step, Subject, Undo, UndoProgress};
+pub use invariants::Broken;
+pub use scope::{Activity, Goal, Phase, Position, Scope};
+pub use touched::Touched;
+
+use crate::compensation::Tally;
+use crate::history::{Event, HistoryRecord, Payload, Status};
+use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
+use crate::input::Start;
+
+/// One run of a state machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// What there is one of.
+    pub head: Head,
+    /// The scopes that are open, or whose entries may still be undone.
+    pub scopes: BTreeMap<ScopeId, Scope>,
+    /// The ledger.
+    pub ledger: BTreeMap<EntryId, Entry>,
+    /// What is waited for, and by whom: an index, derived from all of the above.
+    pub(crate) waits: BTreeMap<Sequence, Waiter>,
+    touched: Touched,
+}
+
+/// What an execution has one of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// Its id.
+    pub id: ExecutionId,
+    /// What it was started with.
+    pub start: Start,
+    /// When.
+    pub started_at: Timestamp,
+    /// Its status.
+    pub status: Status,
+    /// When it ended.
+    pub stopped_at: Option<Timestamp>,
+    /// The output, of one that succeeded.
+    pub output: Option<Payload>,
+    /// The error, of one that ended with one.
+    pub error: Option<String>,
+    /// Its cause.
+    pub cause: Option<String>,
+    /// The last record's sequence.
+    pub sequence: Sequence,
+    /// The last event's id.
+    pub event_id: u64,
+    /// The last record's time.
+    pub at: Timestamp,
+    /// When the whole execution times out; its timer is named by the first record.
+    pub timeout_at: Option<Timestamp>,
+    /// How many entries stand where.
+    pub tally: Tally,
+    /// Entries that are undone on their own, since a success came when their scope was through with undoing.
+    pub strays: Vec<EntryId>,
+    /// Whether anything was undone, or is being undone.
+    pub has_compensated: bool,
+}
+
+/// Who waits for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiter {
+    /// The whole execution, for its timeout.
+    Execution,
+    /// A scope's position: its task, timer or retry.
+    Scope(ScopeId),
+    /// The undo of an entry: its task or retry, or an operator.
+    Undo(EntryId),
+    /// An entry whose step was in flight when its scope was closed.
+    Drain(EntryId),
+}
+
+impl Execution {
+    /// The execution that the first record of a history makes.
+    ///
+    /// # Errors
+    /// When that is no `ExecutionStarted`.
+    pub fn begin(id: ExecutionId, record: &HistoryRecord) -> Result<Execution, Broken> {
+        let Event::ExecutionStarted { start, timeout_at } = &record.event else {
+            return Err(Broken::new("a history begins with ExecutionStarted"));
+        };
+        let head = Head {
+            id,
+            start: (**start).clone(),
+            started_at: record.at,
+            status: Status::Running,
+            stopped_at: None,
+            output: None,
+            error: None,
+            cause: None,
+            sequence: record.sequence,
+            event_id: record.event_id.unwrap_or(0),
+            at: record.at,
+            timeout_at: *timeout_at,
+            tally: Tally::default(),
+            strays: Vec::new(),
+            has_compensated: false,
+        };
+        let mut execution = Execution::load(head, Vec::new(), Vec::new());
+        execution.scopes.insert(ScopeId::TOP, Scope::top());
+        execution.touched.scope(ScopeId::TOP);
+        Ok(execution)
+    }
+
+    /// The execution that a history makes.
+    ///
+    /// # Errors
+    /// When the records don't follow from each other.
+    pub fn replay<'a>(id: ExecutionId, history: impl IntoIterator<Item = &'a HistoryRecord>) -> Result<Execution, Broken> {
+        let mut records = history.into_iter();
+        let first = records.next().ok_or_else(|| Broken::new("a history has a first record"))?;
+        let mut execution = Execution::begin(id, first)?;
+        for record in records {
+            execution.apply(record)?;
+        }
+        execution.touched = Touched::default();
+        Ok(execution)
+    }
+
+    /// The execution as it was stored.
+    pub fn load(head: Head, scopes: Vec<Scope>, ledger: Vec<Entry>) -> Execution {
+        let mut execution = Execution {
+            scopes: scopes.into_iter().map(|scope| (scope.id, scope)).collect(),
+            ledger: ledger.into_iter().map(|entry| (entry.id, entry)).collect(),
+            head,
+            waits: BTreeMap::new(),
+            touched: Touched::default(),
+        };
+        execution.waits = execution.derive_waits();
+        execution
+    }
+
+    /// What changed since the last call, for the store to write.
+    pub fn take_touched(&mut self) -> Touched {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Whether it has ended; an entry may be undone still.
+    pub fn is_terminal(&self) -> bool {
+        self.head.status != Status::Running
+    }
+
+    /// The waits that are open, in order.
+    pub fn open_waits(&self) -> impl Iterator<Item = Sequence> {
+        self.waits.keys().copied()
+    }
+
+    /// Whether this task was ever scheduled by an entry of the ledger, and by which.
+    pub(crate) fn entry_of_attempt(&self, task: Sequence) -> Option<EntryId> {
+        let armed_before = ..=EntryId(task);
+        self.ledger.range(armed_before).rev().find(|(_, entry)| entry.has_attempt(task)).map(|(id, _)| *id)
+    }
+
+    fn derive_waits(&self) -> BTreeMap<Sequence, Waiter> {
+        let timeout = (!self.is_terminal() && self.head.timeout_at.is_some() && !self.is_finishing())
+            .then_some((Sequence(1), Waiter::Execution));
+        let scopes = self.scopes.values().filter_map(|scope| Some((scope.wait()?, Waiter::Scope(scope.id))));
+        let entries = self.ledger.values().filter_map(|entry| {
+            let (wait, drains) = entry.wait()?;
+            Some((wait, if drains { Waiter::Drain(entry.id) } else { Waiter::Undo(entry.id) }))
+        });
+        timeout.into_iter().chain(scopes).chain(entries).collect()
+    }
+
+    /// Whether the whole execution compensates to end.
+    pub fn is_finishing(&self) -> bool {
+        self.scopes.get(&ScopeId::TOP).is_some_and(Scope::is_finishing)
+    }
+
+    /// The place of who runs a Task, for the event that follows from its last one.
+    pub(crate) fn last_event(&self, runner: Runner) -> u64 {
+        match runner {
+            Runner::State(scope) => self.scopes.get(&scope).map_or(0, |scope| scope.last_event),
+            Runner::Undo(entry) => self.ledger.get(&entry).map_or(0, Entry::last_event),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A scope: the machine's top level, or one branch of a Parallel.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::definition::{BlockId, StateName};
+use crate::history::{Payload, Target, Then, Trigger};
+use crate::ids::{EntryId, ScopeId, Sequence};
+
+/// One chain of states with what was armed along it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scope {
+    /// Its id.
+    pub id: ScopeId,
+    /// The scope of its Parallel; `None` at the top level.
+    pub parent: Option<ScopeId>,
+    /// Its states.
+    pub block: BlockId,
+    /// The id of its last event, which the next one follows from.
+    pub last_event: u64,
+    /// The last entry of its chain that is not settled; each entry knows the one before it.
+    pub last_entry: Option<EntryId>,
+    /// What it does.
+    pub phase: Phase,
+}
+
+/// What a scope does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It is between two states, within a turn.
+    Between,
+    /// It is in a state.
+    At(Box<Position>),
+    /// It goes on with this state in the next turn.
+    Yielding {
+        /// The timer, due at once.
+        wait: Sequence,
+        /// The state.
+        next: StateName,
+        /// Its input.
+        input: Payload,
+    },
+    /// It undoes.
+    Compensating(Box<Goal>),
+    /// A branch that is through and waits for its siblings.
+    Ended(Payload),
+    /// It is over; it is kept for the entries of its chain.
+    Closed,
+}
+
+/// A visit of a state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// The record that entered it.
+    pub visit: Sequence,
+    /// The event that entered it, as causes quote it.
+    pub entered_event: u64,
+    /// When it was entered.
+    pub entered_at: Timestamp,
+    /// The state.
+    pub state: StateName,
+    /// What it got.
+    pub input: Payload,
+    /// The entry that this visit armed.
+    pub entry: Option<EntryId>,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// How often each retrier was used.
+    pub retries: Vec<u32>,
+    /// What goes on in it.
+    pub activity: Activity,
+}
+
+/// What goes on in a state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// It computes, within a turn.
+    Running,
+    /// A task is out.
+    Task {
+        /// The attempt.
+        task: Sequence,
+        /// When it times out.
+        timeout_at: Timestamp,
+        /// How often it must be heard of.
+        heartbeat_seconds: Option<u32>,
+    },
+    /// The next attempt waits for its time.
+    Backoff {
+        /// The timer.
+        wait: Sequence,
+        /// Its time.
+        until: Timestamp,
+    },
+    /// A Wait state waits.
+    Waiting {
+        /// The timer.
+        wait: Sequence,
+        /// Its time.
+        until: Timestamp,
+    },
+    /// The branches of a Parallel run.
+    Branches(Vec<ScopeId>),
+}
+
+/// What a scope undoes, and for what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Goal {
+    /// What is undone.
+    pub target: Target,
+    /// What comes after.
+    pub then: Then,
+    /// What set it off.
+    pub trigger: Trigger,
+    /// The state it stands in meanwhile.
+    pub position: Option<Box<Position>>,
+}
+
+impl Scope {
+    /// The top level, before its first state.
+    pub(crate) fn top() -> Scope {
+        Scope { id: ScopeId::TOP, parent: None, block: BlockId::TOP, last_event: 0, last_entry: None, phase: Phase::Between }
+    }
+
+    /// The state it is in, be it compensating there.
+    pub fn position(&self) -> Option<&Position> {
+        match &self.phase {
+            Phase::At(position) => Some(position),
+            Phase::Compensating(goal) => goal.position.as_deref(),
+            Phase::Between | Phase::Yielding { .. } | Phase::Ended(_) | Phase::Closed => None,
+        }
+    }
+
+    /// What it waits for, when that is one thing.
+    pub(crate) fn wait(&self) -> Option<Sequence> {
+        match &self.phase {
+            Phase::At(position) => match &position.activity {
+                Activity::Task { task, .. } => Some(*task),
+                Activity::Backoff { wait, .. } | Activity::Waiting { wait, .. } => Some(*wait),
+                Activity::Running | Activity::Branches(_) => None,
+            },
+            Phase::Yielding { wait, .. } => Some(*wait),
+            Phase::Between | Phase::Compensating(_) | Phase::Ended(_) | Phase::Closed => None,
+        }
+    }
+
+    /// Whether it undoes all it did because the execution ends.
+    pub(crate) fn is_finishing(&self) -> bool {
+        matches!(&self.phase, Phase::Compensating(goal) if matches!(goal.then, Then::Finish(_)))
+    }
+}

@@ -1,0 +1,143 @@
+//! Everything that can happen to an execution, as one closed enum.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::history::Payload;
+use crate::ids::Sequence;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// A client starts the execution.
+    Start(Box<Start>),
+    /// The holder of a task's token answers.
+    Reply {
+        /// The attempt that the token names.
+        task: Sequence,
+        /// The answer.
+        reply: Reply,
+    },
+    /// The broker confirmed a task message that nobody answers (`exchange:`).
+    Published {
+        /// The attempt.
+        task: Sequence,
+        /// The message's id.
+        message_id: String,
+    },
+    /// The broker returned the task message for as long as the grace lasts.
+    Unroutable {
+        /// The attempt.
+        task: Sequence,
+        /// Whether this was its only publish, so that it can't have run.
+        only_publish: bool,
+    },
+    /// The task message was rejected, expired or delivered too often.
+    DeadLettered {
+        /// The attempt.
+        task: Sequence,
+        /// The reason of `x-death`.
+        reason: String,
+    },
+    /// A deadline or timer has come.
+    Due {
+        /// The wait it belongs to.
+        wait: Sequence,
+    },
+    /// A client stops the execution.
+    Stop {
+        /// The error to end with.
+        error: Option<String>,
+        /// The cause to end with.
+        cause: Option<String>,
+    },
+    /// An operator has an undo tried again that was suspended.
+    RetryIncident {
+        /// The incident.
+        incident: Sequence,
+        /// Who.
+        by: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+/// What a new execution is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The execution's ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// The machine's ARN.
+    pub machine_arn: String,
+    /// The machine's name.
+    pub machine_name: String,
+    /// The role the machine was created with; kept for the context object.
+    pub role_arn: String,
+    /// The input.
+    pub input: Payload,
+}
+
+/// What the holder of a token says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// The work is done.
+    Success(Payload),
+    /// The work failed.
+    Failure {
+        /// The error's name.
+        error: String,
+        /// What happened; `None` when not said.
+        cause: Option<String>,
+        /// Whether the effect may be there in spite of the failure.
+        effect: ClaimedEffect,
+    },
+    /// The work goes on.
+    Heartbeat,
+    /// A body that can't be used: the task fails, and whether it ran is unknown.
+    Unusable {
+        /// `Sagamore.InvalidReply` or `States.DataLimitExceeded`.
+        error: String,
+        /// What was wrong with it.
+        cause: String,
+    },
+}
+
+/// What a failure says of its effect. Source: the saga extension, "Outcome of one attempt".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimedEffect {
+    /// There is none; also when nothing is said.
+    None,
+    /// It is there.
+    Committed,
+    /// It may be there.
+    Unknown,
+}
+
+/// Why an input changed nothing. Callers over HTTP and AMQP get their answer from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ignored {
+    /// The execution exists already.
+    AlreadyStarted {
+        /// Whether it was started with the same input and still runs.
+        same: bool,
+        /// When it was started.
+        started_at: Timestamp,
+    },
+    /// The task has its answer already, or is over for another reason.
+    TaskClosed,
+    /// This execution never had such a task.
+    UnknownTask,
+    /// The timer was moved, or is gone.
+    NotDue,
+    /// The execution has ended.
+    ExecutionClosed,
+    /// The execution is compensating already, and that can't be cancelled.
+    AlreadyCompensating,
+    /// There is no such incident, or it is settled.
+    UnknownIncident,
+}
