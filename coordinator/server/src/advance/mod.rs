@@ -6,10 +6,52 @@
 
 mod outbox;
 
+use jiff::Timestamp;
+use sagamore_interpreter::{ExecutionId, Ignored, Input};
+use serde_json::Value;
+
+use crate::store::{MachineRow, Store};
+
 pub use outbox::{Outbox, PUBLICATIONS_MAX, Publication, What};
 
-use jiff::Timestamp;
-use sagamore_interpreter::Ignored;
+/// Takes inputs; shared by all who have some.
+#[derive(Clone)]
+pub struct Advance<S: Store> {
+    store: S,
+}
+
+/// An input, with what belongs to it.
+pub struct Request {
+    /// Whose input.
+    pub execution: ExecutionId,
+    /// The input.
+    pub input: Input,
+    /// The machine that a start runs on; `None` for every other input.
+    pub machine: Option<MachineRow>,
+    /// The command that brought it, when one did.
+    pub command: Option<Command>,
+}
+
+/// A command whose answer is stored with the turn, so that a redelivery gets the first one.
+pub struct Command {
+    /// The message's id.
+    pub message_id: String,
+    /// The answer to store.
+    pub answer: Box<dyn FnOnce(&Answer) -> Value + Send>,
+}
+
+impl<S: Store> Advance<S> {
+    /// Takes an input: returns once its turn is committed, or once it is known that it changes nothing.
+    ///
+    /// While the store is away it waits, holding the input.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn submit(&self, request: Request) -> Result<Answer, Error> {
+        let _ = (&self.store, request);
+        Err(Error::Stopping)
+    }
+}
 
 /// What became of an input.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +60,8 @@ pub struct Answer {
     pub at: Timestamp,
     /// Whether it changed anything.
     pub taken: Result<(), Ignored>,
+    /// The answer that was stored for this command when it came before.
+    pub answered: Option<Value>,
 }
 
 /// Why an input was not taken.
