@@ -1,1 +1,4 @@
 //! The pure core of Sagamore: the States Language and its saga extension.
+
+pub mod limits;
+pub mod query;
