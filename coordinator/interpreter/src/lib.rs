@@ -1,4 +1,23 @@
 //! The pure core of Sagamore: the States Language and its saga extension.
+//!
+//! One function decides: an execution, an input and a time in; history and effects out. No I/O, no clock, no
+//! entropy. What is random in the language derives from the execution's id and the record in hand.
 
+pub mod compensation;
+pub mod definition;
+mod effect;
+pub mod execution;
+mod history;
+mod ids;
+mod input;
 pub mod limits;
 pub mod query;
+
+pub use compensation::{CompensationStatus, Tally};
+pub use effect::{Announcement, Decision, Dispatch, Effect, Incident, Wait, WaitKind};
+pub use execution::{Broken, Entry, Execution, Head, Scope};
+pub use history::{
+    Ending, Event, HistoryRecord, Outcome, Payload, StateType, Status, Target, TaskScheduled, Then, Trigger, TriggerKind,
+};
+pub use ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
+pub use input::{ClaimedEffect, Ignored, Input, Reply, Start};

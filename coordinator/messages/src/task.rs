@@ -3,6 +3,7 @@
 //! All deliveries of one attempt are byte-identical, so [`TaskMessage::properties`] depends on nothing but the message. Only
 //! `expiration` is what is left of the timeout at the moment of publishing.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use serde::de::IgnoredAny;
@@ -14,7 +15,7 @@ use crate::names::{
 use crate::{Header, Properties, Token};
 
 /// One attempt of one task, on its way to a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskMessage {
     /// One per attempt; the same on every redelivery and republication.
     pub message_id: String,
@@ -49,7 +50,8 @@ pub struct TaskMessage {
 }
 
 /// Whether a task message asks to do a step or to undo one. There will never be a third.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A step of the saga.
     Task,

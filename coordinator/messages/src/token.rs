@@ -4,6 +4,7 @@
 //! hash. So the same task always has the same token, a forged one does not open, and a coordinator that lost nothing but its
 //! memory can still read every token that is out there. It is a bearer secret: nothing in this crate prints one.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use base64::Engine;
@@ -13,7 +14,8 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 /// A task token as text. Printing it shows `Token(…)`; [`Token::as_str`] is the one way to the secret.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Token(String);
 
 impl Token {

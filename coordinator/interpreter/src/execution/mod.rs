@@ -19,7 +19,7 @@ pub use invariants::Broken;
 pub use scope::{Activity, Goal, Phase, Position, Scope};
 pub use touched::Touched;
 
-use crate::compensation::Tally;
+use crate::compensation::{CompensationStatus, Tally};
 use crate::history::{Event, HistoryRecord, Payload, Status};
 use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
 use crate::input::Start;
@@ -69,8 +69,8 @@ pub struct Head {
     pub tally: Tally,
     /// Entries that are undone on their own, since a success came when their scope was through with undoing.
     pub strays: Vec<EntryId>,
-    /// Whether anything was undone, or is being undone.
-    pub has_compensated: bool,
+    /// Whether a scope undoes.
+    pub is_compensating: bool,
 }
 
 /// Who waits for something.
@@ -84,6 +84,21 @@ pub enum Waiter {
     Undo(EntryId),
     /// An entry whose step was in flight when its scope was closed.
     Drain(EntryId),
+}
+
+impl Head {
+    /// `compensation.status` of DescribeExecution; the counts beside it are in [`Head::tally`].
+    pub fn compensation_status(&self) -> CompensationStatus {
+        if self.tally.incidents > 0 {
+            CompensationStatus::Suspended
+        } else if self.is_compensating || !self.strays.is_empty() {
+            CompensationStatus::Compensating
+        } else if self.tally.compensated > 0 {
+            CompensationStatus::Compensated
+        } else {
+            CompensationStatus::None
+        }
+    }
 }
 
 impl Execution {
@@ -110,7 +125,7 @@ impl Execution {
             timeout_at: *timeout_at,
             tally: Tally::default(),
             strays: Vec::new(),
-            has_compensated: false,
+            is_compensating: false,
         };
         let mut execution = Execution::load(head, Vec::new(), Vec::new());
         execution.scopes.insert(ScopeId::TOP, Scope::top());

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::compensation::of_visit;
 use crate::execution::{Activity, Broken, Disposition, Execution, Position, Step, Subject, Undo, UndoProgress, Waiter};
-use crate::history::{Event, HistoryRecord, Outcome, Payload, Trigger, TriggerKind};
+use crate::history::{Event, HistoryRecord, Outcome, Payload, Trigger};
 use crate::ids::{EntryId, Sequence};
 
 impl Execution {
@@ -77,7 +77,6 @@ impl Execution {
 
     fn start_undo(&mut self, record: &HistoryRecord, entry: EntryId, input: &Payload, trigger: &Trigger) -> Result<(), Broken> {
         let event_id = record.event_id.unwrap_or(0);
-        self.head.has_compensated = true;
         self.step(entry)?.undo = Some(Box::new(Undo {
             input: input.clone(),
             trigger: trigger.clone(),
@@ -113,7 +112,7 @@ impl Execution {
                 self.dispose(entry, Disposition::Committed)
             }
             Disposition::Unknown => self.dispose(entry, Disposition::Committed),
-            Disposition::Compensating => {
+            Disposition::Compensating | Disposition::Suspended => {
                 step.undo_again = true;
                 Ok(())
             }
@@ -122,7 +121,7 @@ impl Execution {
                 step.begin_round();
                 self.reopen(entry)
             }
-            Disposition::Committed | Disposition::Suspended | Disposition::Released => Ok(()),
+            Disposition::Committed | Disposition::Released => Ok(()),
         }
     }
 

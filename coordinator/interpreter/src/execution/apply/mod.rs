@@ -57,6 +57,7 @@ impl Execution {
                 self.follow(record, Runner::State(*scope))?;
                 self.gather(*scope, sequence)?;
                 self.leave(*scope, Phase::Closed, *drain_until)?;
+                self.note_compensating();
                 self.prune(*scope);
                 Ok(())
             }
@@ -77,7 +78,10 @@ impl Execution {
                 let position = self.leave(*scope, Phase::Between, *drain_until)?.map(Box::new);
                 let goal = Goal { target: *target, then: (**then).clone(), trigger: trigger.clone(), position };
                 self.scope(*scope)?.phase = Phase::Compensating(Box::new(goal));
-                self.close_timeout_when_finishing();
+                self.head.is_compensating = true;
+                if self.is_finishing() {
+                    self.close_wait(Sequence(1));
+                }
                 Ok(())
             }
             Event::CompensationEnded { scope } => self.end_compensation(*scope),
@@ -108,6 +112,7 @@ impl Execution {
             }
             self.touched.scope(scope.id);
         }
+        self.head.is_compensating = false;
         Ok(())
     }
 
@@ -173,6 +178,7 @@ impl Execution {
             self.scope(scope)?.phase = Phase::At(position);
             self.position(scope)?.activity = Activity::Running;
         }
+        self.note_compensating();
         self.prune(scope);
         Ok(())
     }
@@ -204,10 +210,8 @@ impl Execution {
         Ok(())
     }
 
-    fn close_timeout_when_finishing(&mut self) {
-        if self.is_finishing() {
-            self.close_wait(Sequence(1));
-        }
+    fn note_compensating(&mut self) {
+        self.head.is_compensating = self.scopes.values().any(|scope| matches!(scope.phase, Phase::Compensating(_)));
     }
 
     fn close_wait(&mut self, wait: Sequence) {
