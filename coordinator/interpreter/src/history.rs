@@ -179,57 +179,171 @@ pub enum Then {
 /// What happened. Those that Step Functions shows come first, each under its name there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "members that repeat say the same everywhere; see Runner, Outcome, Trigger")]
+#[expect(
+    missing_docs,
+    reason = "members that repeat say the same everywhere; see Runner, Outcome, Trigger"
+)]
 pub enum Event {
-    ExecutionStarted { start: Box<Start>, timeout_at: Option<Timestamp> },
-    ExecutionSucceeded { output: Payload },
+    ExecutionStarted {
+        start: Box<Start>,
+        timeout_at: Option<Timestamp>,
+    },
+    ExecutionSucceeded {
+        output: Payload,
+    },
     /// `ExecutionFailed`, `ExecutionTimedOut`, `ExecutionAborted`, by the status.
     ExecutionEnded(Ending),
     /// `<Type>StateEntered`
-    StateEntered { scope: ScopeId, kind: StateType, name: StateName, input: Payload },
+    StateEntered {
+        scope: ScopeId,
+        kind: StateType,
+        name: StateName,
+        input: Payload,
+    },
     /// `<Type>StateExited`
-    StateExited { scope: ScopeId, kind: StateType, name: StateName, output: Payload },
+    StateExited {
+        scope: ScopeId,
+        kind: StateType,
+        name: StateName,
+        output: Payload,
+    },
     TaskScheduled(Box<TaskScheduled>),
-    TaskStarted { runner: Runner, resource: String },
-    TaskSubmitted { runner: Runner, resource: String },
-    TaskSucceeded { runner: Runner, task: Sequence, resource: String, output: Payload },
-    TaskFailed { runner: Runner, task: Sequence, resource: String, error: String, cause: Option<String>, outcome: Outcome },
-    TaskTimedOut { runner: Runner, task: Sequence, resource: String, error: String, cause: Option<String> },
-    ParallelStateStarted { scope: ScopeId },
-    ParallelStateSucceeded { scope: ScopeId },
-    ParallelStateFailed { scope: ScopeId, error: String, cause: Option<String> },
+    TaskStarted {
+        runner: Runner,
+        resource: String,
+    },
+    TaskSubmitted {
+        runner: Runner,
+        resource: String,
+    },
+    TaskSucceeded {
+        runner: Runner,
+        task: Sequence,
+        resource: String,
+        output: Payload,
+    },
+    TaskFailed {
+        runner: Runner,
+        task: Sequence,
+        resource: String,
+        error: String,
+        cause: Option<String>,
+        outcome: Outcome,
+    },
+    TaskTimedOut {
+        runner: Runner,
+        task: Sequence,
+        resource: String,
+        error: String,
+        cause: Option<String>,
+    },
+    ParallelStateStarted {
+        scope: ScopeId,
+    },
+    ParallelStateSucceeded {
+        scope: ScopeId,
+    },
+    ParallelStateFailed {
+        scope: ScopeId,
+        error: String,
+        cause: Option<String>,
+    },
     /// `TaskStateEntered` of `Compensate(<state>)`: the undo of an entry begins.
-    UndoStarted { entry: EntryId, name: StateName, input: Payload, trigger: Trigger },
+    UndoStarted {
+        entry: EntryId,
+        name: StateName,
+        input: Payload,
+        trigger: Trigger,
+    },
     /// `TaskStateExited` of `Compensate(<state>)`: the entry is compensated.
-    UndoSucceeded { entry: EntryId, name: StateName, output: Payload },
+    UndoSucceeded {
+        entry: EntryId,
+        name: StateName,
+        output: Payload,
+    },
     /// `<Type>StateAborted` of a branch that ends because a sibling failed; at the top level Step Functions shows
     /// nothing, and such a record has no event id. A step in flight is left until `drain_until` to answer.
-    ScopeClosed { scope: ScopeId, kind: Option<StateType>, drain_until: Option<Timestamp> },
+    ScopeClosed {
+        scope: ScopeId,
+        kind: Option<StateType>,
+        drain_until: Option<Timestamp>,
+    },
 
     /// A timer of a Wait state.
-    WaitScheduled { scope: ScopeId, until: Timestamp },
+    WaitScheduled {
+        scope: ScopeId,
+        until: Timestamp,
+    },
     /// A long chain goes on in the next turn, so that others get theirs.
-    Yielded { scope: ScopeId, next: StateName, input: Payload },
+    Yielded {
+        scope: ScopeId,
+        next: StateName,
+        input: Payload,
+    },
     /// The next attempt waits for its time.
-    RetryScheduled { runner: Runner, retrier: usize, until: Timestamp },
+    RetryScheduled {
+        runner: Runner,
+        retrier: usize,
+        until: Timestamp,
+    },
     /// A branch begins; the record's sequence is its scope.
-    BranchStarted { parent: ScopeId, block: BlockId },
+    BranchStarted {
+        parent: ScopeId,
+        block: BlockId,
+    },
     /// A branch is through.
-    BranchSucceeded { scope: ScopeId, output: Payload },
+    BranchSucceeded {
+        scope: ScopeId,
+        output: Payload,
+    },
     /// A visit of a state with `Compensate` is in the ledger; the record's sequence is its entry.
-    EntryArmed { scope: ScopeId, state: StateName, input: Payload, arguments: Payload, key: String },
+    EntryArmed {
+        scope: ScopeId,
+        state: StateName,
+        input: Payload,
+        arguments: Payload,
+        key: String,
+    },
     /// A step that was in flight when its scope was closed has answered, or its time is over.
-    EntryDrained { entry: EntryId, task: Sequence, outcome: Outcome, result: Option<Payload>, error: Option<String>, cause: Option<String> },
+    EntryDrained {
+        entry: EntryId,
+        task: Sequence,
+        outcome: Outcome,
+        result: Option<Payload>,
+        error: Option<String>,
+        cause: Option<String>,
+    },
     /// A success that came late: its entry is committed after all.
-    EntryUpgraded { entry: EntryId, task: Sequence, result: Payload },
+    EntryUpgraded {
+        entry: EntryId,
+        task: Sequence,
+        result: Payload,
+    },
     /// A scope begins to undo. A step in flight is left until `drain_until` to answer.
-    CompensationStarted { scope: ScopeId, target: Target, then: Box<Then>, trigger: Trigger, drain_until: Option<Timestamp> },
+    CompensationStarted {
+        scope: ScopeId,
+        target: Target,
+        then: Box<Then>,
+        trigger: Trigger,
+        drain_until: Option<Timestamp>,
+    },
     /// All that the scope was to undo is settled.
-    CompensationEnded { scope: ScopeId },
+    CompensationEnded {
+        scope: ScopeId,
+    },
     /// An undo failed for good; the record's sequence is the incident.
-    UndoSuspended { entry: EntryId, error: String, cause: Option<String> },
+    UndoSuspended {
+        entry: EntryId,
+        error: String,
+        cause: Option<String>,
+    },
     /// An operator has the undo of an incident tried again.
-    IncidentRetried { incident: Sequence, entry: EntryId, by: Option<String>, reason: Option<String> },
+    IncidentRetried {
+        incident: Sequence,
+        entry: EntryId,
+        by: Option<String>,
+        reason: Option<String>,
+    },
 }
 
 /// An attempt of a Task is dispatched; the record's sequence names it.

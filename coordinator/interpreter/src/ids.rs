@@ -24,7 +24,9 @@ impl std::fmt::Display for ExecutionId {
 /// The place of a record in its execution's history: from 1, dense.
 ///
 /// What a record opens (a scope, a ledger entry, a task, a timer, an incident) is named by the record's sequence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Sequence(pub u64);
 

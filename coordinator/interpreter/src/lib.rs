@@ -3,7 +3,9 @@
 //! One function decides: an execution, an input and a time in; history and effects out. No I/O, no clock, no
 //! entropy. What is random in the language derives from the execution's id and the record in hand.
 
+mod catch;
 pub mod compensation;
+mod decide;
 pub mod definition;
 mod effect;
 pub mod execution;
@@ -12,12 +14,16 @@ mod ids;
 mod input;
 pub mod limits;
 pub mod query;
+mod retry;
+mod states;
 
 pub use compensation::{CompensationStatus, Tally};
+pub use decide::{Sealer, begin, decide};
 pub use effect::{Announcement, Decision, Dispatch, Effect, Incident, Wait, WaitKind};
 pub use execution::{Broken, Entry, Execution, Head, Scope};
 pub use history::{
-    Ending, Event, HistoryRecord, Outcome, Payload, StateType, Status, Target, TaskScheduled, Then, Trigger, TriggerKind,
+    Ending, Event, HistoryRecord, Outcome, Payload, StateType, Status, Target, TaskScheduled, Then,
+    Trigger, TriggerKind,
 };
 pub use ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
 pub use input::{ClaimedEffect, Ignored, Input, Reply, Start};

@@ -35,3 +35,38 @@ pub const VALUE_DEPTH_MAX: usize = 100;
 /// The most that one evaluation copies, in bytes of JSON. It stands well above the largest payload,
 /// which the caller checks: this one only stops a small template from building a huge value.
 pub const EVALUATED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The largest input, argument or result of a state, in bytes of JSON. AWS has 262,144.
+pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// States that one turn enters before it lets others have theirs.
+pub const TRANSITIONS_PER_TURN_MAX: u32 = 500;
+
+/// Events of one execution; a loop that never ends ends here. AWS has 25,000.
+pub const HISTORY_EVENTS_MAX: u64 = 1_000_000;
+
+/// The longest delay of a retry without `MaxDelaySeconds`, in seconds: a year.
+pub const RETRY_DELAY_SECONDS_MAX: u32 = 366 * 24 * 60 * 60;
+
+/// How long a step in flight may answer yet when its scope begins to undo. Source: the saga extension.
+pub const DRAIN_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+
+/// Whether a value passes [`PAYLOAD_BYTES_MAX`]; stops counting there.
+pub fn is_payload_too_large(value: &serde_json::Value) -> bool {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            if self.0 > PAYLOAD_BYTES_MAX {
+                Err(std::io::ErrorKind::OutOfMemory.into())
+            } else {
+                Ok(bytes.len())
+            }
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    serde_json::to_writer(Count(0), value).is_err()
+}

@@ -22,7 +22,11 @@ pub(crate) fn of_failure(error: &str, effect: ClaimedEffect) -> Outcome {
 
 /// The outcome of a visit, from all its attempts; one still out counts as Unknown.
 pub(crate) fn of_visit(attempts: &[Attempt]) -> Outcome {
-    let outcomes = || attempts.iter().map(|attempt| attempt.outcome.unwrap_or(Outcome::Unknown));
+    let outcomes = || {
+        attempts
+            .iter()
+            .map(|attempt| attempt.outcome.unwrap_or(Outcome::Unknown))
+    };
     if outcomes().any(|outcome| outcome == Outcome::Committed) {
         Outcome::Committed
     } else if outcomes().any(|outcome| outcome == Outcome::Unknown) {

@@ -24,8 +24,14 @@ pub(crate) fn frontier(execution: &Execution, scope: ScopeId, target: Target) ->
         Target::Scope => chain(execution, scope, &mut frontier),
         Target::Group(None) => {}
         Target::Group(Some(group)) => {
-            if let Some(Entry { subject: Subject::Group(branches), .. }) = execution.ledger.get(&group) {
-                branches.iter().for_each(|branch| chain(execution, *branch, &mut frontier));
+            if let Some(Entry {
+                subject: Subject::Group(branches),
+                ..
+            }) = execution.ledger.get(&group)
+            {
+                branches
+                    .iter()
+                    .for_each(|branch| chain(execution, *branch, &mut frontier));
             }
         }
     }
@@ -33,13 +39,25 @@ pub(crate) fn frontier(execution: &Execution, scope: ScopeId, target: Target) ->
 }
 
 fn chain(execution: &Execution, scope: ScopeId, frontier: &mut Frontier) {
-    let Some(scope) = execution.scopes.get(&scope) else { return };
-    let Some(last) = scope.last_entry.and_then(|last| execution.ledger.get(&last)) else { return };
+    let Some(scope) = execution.scopes.get(&scope) else {
+        return;
+    };
+    let Some(last) = scope
+        .last_entry
+        .and_then(|last| execution.ledger.get(&last))
+    else {
+        return;
+    };
     match &last.subject {
-        Subject::Group(branches) => branches.iter().for_each(|branch| chain(execution, *branch, frontier)),
+        Subject::Group(branches) => branches
+            .iter()
+            .for_each(|branch| chain(execution, *branch, frontier)),
         Subject::Step(step) => {
             frontier.is_open = true;
-            if matches!(step.disposition, Disposition::Committed | Disposition::Unknown) {
+            if matches!(
+                step.disposition,
+                Disposition::Committed | Disposition::Unknown
+            ) {
                 frontier.ready.push(last.id);
             }
         }

@@ -51,7 +51,13 @@ impl Tally {
     }
 
     fn count(&mut self, disposition: Disposition, up: bool) {
-        let step = |counter: &mut u32| *counter = if up { *counter + 1 } else { counter.saturating_sub(1) };
+        let step = |counter: &mut u32| {
+            *counter = if up {
+                *counter + 1
+            } else {
+                counter.saturating_sub(1)
+            }
+        };
         if !disposition.is_settled() {
             step(&mut self.pending);
         }

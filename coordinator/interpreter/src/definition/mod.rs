@@ -10,5 +10,8 @@ mod task;
 
 pub use compensation::{Compensation, UNDO_TIMEOUT_SECONDS};
 pub use condition::{Comparison, Condition, Operand, Operator, Test, TypeTest};
-pub use machine::{BlockId, Block, Choice, Fail, Machine, Parallel, Pass, Rule, State, StateKind, StateName, Text, Transition, Wait, WaitFor};
+pub use machine::{
+    Block, BlockId, Choice, Fail, Machine, Parallel, Pass, Rule, State, StateKind, StateName, Text,
+    Transition, Wait, WaitFor,
+};
 pub use task::{Catcher, ErrorName, Jitter, Resource, Retrier, Seconds, Task};

@@ -46,6 +46,19 @@ pub enum Resource {
     Review(String),
 }
 
+impl std::fmt::Display for Resource {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Resource::Queue(name) => write!(formatter, "queue:{name}"),
+            Resource::Exchange {
+                exchange,
+                routing_key,
+            } => write!(formatter, "exchange:{exchange}/{routing_key}"),
+            Resource::Review(name) => write!(formatter, "review:{name}"),
+        }
+    }
+}
+
 impl Resource {
     /// How long a Task may take that does not say: 1 hour, and 30 days for a person.
     pub fn timeout_default(&self) -> SignedDuration {

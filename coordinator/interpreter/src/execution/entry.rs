@@ -181,15 +181,19 @@ impl Entry {
 
     /// Whether it is a step that is not settled.
     pub(crate) fn is_open(&self) -> bool {
-        self.step().is_some_and(|step| !step.disposition.is_settled())
+        self.step()
+            .is_some_and(|step| !step.disposition.is_settled())
     }
 
     pub(crate) fn has_attempt(&self, task: Sequence) -> bool {
-        self.step().is_some_and(|step| step.attempts.iter().any(|attempt| attempt.task == task))
+        self.step()
+            .is_some_and(|step| step.attempts.iter().any(|attempt| attempt.task == task))
     }
 
     pub(crate) fn last_event(&self) -> u64 {
-        self.step().and_then(|step| step.undo.as_ref()).map_or(0, |undo| undo.last_event)
+        self.step()
+            .and_then(|step| step.undo.as_ref())
+            .map_or(0, |undo| undo.last_event)
     }
 }
 

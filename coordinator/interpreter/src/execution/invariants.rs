@@ -23,22 +23,40 @@ impl Execution {
         self.check_live_cause()?;
         for scope in self.scopes.values() {
             match &scope.phase {
-                Phase::Between => return Err(Broken::new(format!("scope {} is between two states", scope.id.0))),
-                Phase::At(position) if position.activity == Activity::Running => {
-                    return Err(Broken::new(format!("scope {} computes between two turns", scope.id.0)));
+                Phase::Between => {
+                    return Err(Broken::new(format!(
+                        "scope {} is between two states",
+                        scope.id.0
+                    )));
                 }
-                Phase::At(_) | Phase::Yielding { .. } | Phase::Compensating(_) | Phase::Ended(_) | Phase::Closed => {}
+                Phase::At(position) if position.activity == Activity::Running => {
+                    return Err(Broken::new(format!(
+                        "scope {} computes between two turns",
+                        scope.id.0
+                    )));
+                }
+                Phase::At(_)
+                | Phase::Yielding { .. }
+                | Phase::Compensating(_)
+                | Phase::Ended(_)
+                | Phase::Closed => {}
             }
         }
         if self.is_terminal() && self.head.strays.is_empty() && self.head.tally.pending > 0 {
-            return Err(Broken::new("a terminal execution has entries that are not settled"));
+            return Err(Broken::new(
+                "a terminal execution has entries that are not settled",
+            ));
         }
         Ok(())
     }
 
     /// Invariant 11: a running execution waits for something.
     fn check_live_cause(&self) -> Result<(), Broken> {
-        let timeout_alone = self.waits.len() == 1 && self.waits.values().all(|waiter| *waiter == super::Waiter::Execution);
+        let timeout_alone = self.waits.len() == 1
+            && self
+                .waits
+                .values()
+                .all(|waiter| *waiter == super::Waiter::Execution);
         if !self.is_terminal() && (self.waits.is_empty() || timeout_alone) {
             return Err(Broken::new("a running execution waits for nothing"));
         }
@@ -52,21 +70,30 @@ impl Execution {
     pub fn check_whole(&self) -> Result<(), Broken> {
         self.check()?;
         if self.waits != self.derive_waits() {
-            return Err(Broken::new("the index of waits differs from what scopes and entries wait for"));
+            return Err(Broken::new(
+                "the index of waits differs from what scopes and entries wait for",
+            ));
         }
         let steps = || self.ledger.values().filter_map(|entry| entry.step());
-        let count = |wanted: fn(Disposition) -> bool| steps().filter(|step| wanted(step.disposition)).count();
+        let count = |wanted: fn(Disposition) -> bool| {
+            steps().filter(|step| wanted(step.disposition)).count()
+        };
         let tally = self.head.tally;
         if tally.pending as usize != count(|disposition| !disposition.is_settled())
-            || tally.incidents as usize != count(|disposition| disposition == Disposition::Suspended)
-            || tally.compensated as usize != count(|disposition| disposition == Disposition::Compensated)
+            || tally.incidents as usize
+                != count(|disposition| disposition == Disposition::Suspended)
+            || tally.compensated as usize
+                != count(|disposition| disposition == Disposition::Compensated)
         {
             return Err(Broken::new("the tally differs from the ledger"));
         }
         for step in steps() {
             let suspended = matches!(step.undo.as_deref(), Some(undo) if matches!(undo.progress, UndoProgress::Incident(_)));
             if suspended != (step.disposition == Disposition::Suspended) {
-                return Err(Broken::new(format!("the entry of {} and its undo disagree", step.state)));
+                return Err(Broken::new(format!(
+                    "the entry of {} and its undo disagree",
+                    step.state
+                )));
             }
         }
         if self.is_terminal() && self.scopes.contains_key(&ScopeId::TOP) {

@@ -137,9 +137,14 @@ impl Execution {
     ///
     /// # Errors
     /// When the records don't follow from each other.
-    pub fn replay<'a>(id: ExecutionId, history: impl IntoIterator<Item = &'a HistoryRecord>) -> Result<Execution, Broken> {
+    pub fn replay<'a>(
+        id: ExecutionId,
+        history: impl IntoIterator<Item = &'a HistoryRecord>,
+    ) -> Result<Execution, Broken> {
         let mut records = history.into_iter();
-        let first = records.next().ok_or_else(|| Broken::new("a history has a first record"))?;
+        let first = records
+            .next()
+            .ok_or_else(|| Broken::new("a history has a first record"))?;
         let mut execution = Execution::begin(id, first)?;
         for record in records {
             execution.apply(record)?;
@@ -166,6 +171,11 @@ impl Execution {
         std::mem::take(&mut self.touched)
     }
 
+    /// The waits that ended since the last call.
+    pub(crate) fn take_closed(&mut self) -> std::collections::BTreeSet<Sequence> {
+        std::mem::take(&mut self.touched.closed)
+    }
+
     /// Whether it has ended; an entry may be undone still.
     pub fn is_terminal(&self) -> bool {
         self.head.status != Status::Running
@@ -179,23 +189,40 @@ impl Execution {
     /// Whether this task was ever scheduled by an entry of the ledger, and by which.
     pub(crate) fn entry_of_attempt(&self, task: Sequence) -> Option<EntryId> {
         let armed_before = ..=EntryId(task);
-        self.ledger.range(armed_before).rev().find(|(_, entry)| entry.has_attempt(task)).map(|(id, _)| *id)
+        self.ledger
+            .range(armed_before)
+            .rev()
+            .find(|(_, entry)| entry.has_attempt(task))
+            .map(|(id, _)| *id)
     }
 
     fn derive_waits(&self) -> BTreeMap<Sequence, Waiter> {
-        let timeout = (!self.is_terminal() && self.head.timeout_at.is_some() && !self.is_finishing())
-            .then_some((Sequence(1), Waiter::Execution));
-        let scopes = self.scopes.values().filter_map(|scope| Some((scope.wait()?, Waiter::Scope(scope.id))));
+        let timeout =
+            (!self.is_terminal() && self.head.timeout_at.is_some() && !self.is_finishing())
+                .then_some((Sequence(1), Waiter::Execution));
+        let scopes = self
+            .scopes
+            .values()
+            .filter_map(|scope| Some((scope.wait()?, Waiter::Scope(scope.id))));
         let entries = self.ledger.values().filter_map(|entry| {
             let (wait, drains) = entry.wait()?;
-            Some((wait, if drains { Waiter::Drain(entry.id) } else { Waiter::Undo(entry.id) }))
+            Some((
+                wait,
+                if drains {
+                    Waiter::Drain(entry.id)
+                } else {
+                    Waiter::Undo(entry.id)
+                },
+            ))
         });
         timeout.into_iter().chain(scopes).chain(entries).collect()
     }
 
     /// Whether the whole execution compensates to end.
     pub fn is_finishing(&self) -> bool {
-        self.scopes.get(&ScopeId::TOP).is_some_and(Scope::is_finishing)
+        self.scopes
+            .get(&ScopeId::TOP)
+            .is_some_and(Scope::is_finishing)
     }
 
     /// The place of who runs a Task, for the event that follows from its last one.

@@ -121,7 +121,14 @@ pub struct Goal {
 impl Scope {
     /// The top level, before its first state.
     pub(crate) fn top() -> Scope {
-        Scope { id: ScopeId::TOP, parent: None, block: BlockId::TOP, last_event: 0, last_entry: None, phase: Phase::Between }
+        Scope {
+            id: ScopeId::TOP,
+            parent: None,
+            block: BlockId::TOP,
+            last_event: 0,
+            last_entry: None,
+            phase: Phase::Between,
+        }
     }
 
     /// The state it is in, be it compensating there.

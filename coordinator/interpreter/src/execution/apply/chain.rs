@@ -5,10 +5,23 @@ use crate::ids::{EntryId, ScopeId, Sequence};
 
 impl Execution {
     /// Adds an entry at the end of its scope's chain.
-    pub(super) fn push_entry(&mut self, sequence: Sequence, scope: ScopeId, subject: Subject) -> Result<(), Broken> {
+    pub(super) fn push_entry(
+        &mut self,
+        sequence: Sequence,
+        scope: ScopeId,
+        subject: Subject,
+    ) -> Result<(), Broken> {
         let id = EntryId(sequence);
         let before = self.scope(scope)?.last_entry.replace(id);
-        self.ledger.insert(id, Entry { id, scope, before, subject });
+        self.ledger.insert(
+            id,
+            Entry {
+                id,
+                scope,
+                before,
+                subject,
+            },
+        );
         self.touched.entry(id);
         Ok(())
     }
@@ -31,14 +44,23 @@ impl Execution {
         let branches = match &mut self.scope(scope)?.phase {
             Phase::At(position) => match &mut position.activity {
                 Activity::Branches(branches) => std::mem::take(branches),
-                Activity::Running | Activity::Task { .. } | Activity::Backoff { .. } | Activity::Waiting { .. } => return Ok(()),
+                Activity::Running
+                | Activity::Task { .. }
+                | Activity::Backoff { .. }
+                | Activity::Waiting { .. } => return Ok(()),
             },
-            Phase::Between | Phase::Yielding { .. } | Phase::Compensating(_) | Phase::Ended(_) | Phase::Closed => return Ok(()),
+            Phase::Between
+            | Phase::Yielding { .. }
+            | Phase::Compensating(_)
+            | Phase::Ended(_)
+            | Phase::Closed => return Ok(()),
         };
         self.position(scope)?.activity = Activity::Running;
         let mut kept = Vec::new();
         for branch in branches {
-            let Some(state) = self.scopes.get_mut(&branch) else { continue };
+            let Some(state) = self.scopes.get_mut(&branch) else {
+                continue;
+            };
             state.phase = Phase::Closed;
             self.touched.scope(branch);
             self.prune_chain(branch);
@@ -46,7 +68,11 @@ impl Execution {
                 kept.push(branch);
             }
         }
-        if kept.is_empty() { Ok(()) } else { self.push_entry(sequence, scope, Subject::Group(kept)) }
+        if kept.is_empty() {
+            Ok(())
+        } else {
+            self.push_entry(sequence, scope, Subject::Group(kept))
+        }
     }
 
     /// Lets settled entries leave the end of the scope's chain, and of the chains around it.
@@ -59,7 +85,9 @@ impl Execution {
     }
 
     fn prune_chain(&mut self, id: ScopeId) {
-        let Some(scope) = self.scopes.get(&id) else { return };
+        let Some(scope) = self.scopes.get(&id) else {
+            return;
+        };
         let mut last = scope.last_entry;
         while let Some(entry) = last.and_then(|last| self.ledger.get(&last)) {
             if !self.is_settled(entry) {
@@ -81,12 +109,17 @@ impl Execution {
     fn is_settled(&self, entry: &Entry) -> bool {
         match &entry.subject {
             Subject::Step(step) => step.disposition.is_settled(),
-            Subject::Group(branches) => branches.iter().all(|branch| !self.scopes.contains_key(branch)),
+            Subject::Group(branches) => branches
+                .iter()
+                .all(|branch| !self.scopes.contains_key(branch)),
         }
     }
 
     fn is_chained(&self, entry: EntryId) -> bool {
-        let scope = self.ledger.get(&entry).and_then(|entry| self.scopes.get(&entry.scope));
+        let scope = self
+            .ledger
+            .get(&entry)
+            .and_then(|entry| self.scopes.get(&entry.scope));
         let mut last = scope.and_then(|scope| scope.last_entry);
         while let Some(id) = last {
             if id == entry {

@@ -3,21 +3,37 @@
 use jiff::Timestamp;
 
 use crate::compensation::of_visit;
-use crate::execution::{Activity, Broken, Disposition, Execution, Position, Step, Subject, Undo, UndoProgress, Waiter};
+use crate::execution::{
+    Activity, Broken, Disposition, Execution, Position, Step, Subject, Undo, UndoProgress, Waiter,
+};
 use crate::history::{Event, HistoryRecord, Outcome, Payload, Trigger};
 use crate::ids::{EntryId, Sequence};
 
 impl Execution {
     pub(super) fn apply_ledger(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
         match &record.event {
-            Event::EntryArmed { scope, state, input, arguments, key } => {
-                let step = Step::armed(state.clone(), input.clone(), arguments.clone(), key.clone());
+            Event::EntryArmed {
+                scope,
+                state,
+                input,
+                arguments,
+                key,
+            } => {
+                let step =
+                    Step::armed(state.clone(), input.clone(), arguments.clone(), key.clone());
                 self.head.tally.shift(None, step.disposition);
                 self.push_entry(record.sequence, *scope, Subject::Step(Box::new(step)))?;
                 self.position(*scope)?.entry = Some(EntryId(record.sequence));
                 Ok(())
             }
-            Event::EntryDrained { entry, task, outcome, result, error, cause } => {
+            Event::EntryDrained {
+                entry,
+                task,
+                outcome,
+                result,
+                error,
+                cause,
+            } => {
                 let failure = error.as_ref().map(|error| (error, cause));
                 self.record_attempt(*entry, *task, *outcome, result.as_ref(), failure)?;
                 self.close_wait(*task);
@@ -26,8 +42,17 @@ impl Execution {
                 let outcome = of_visit(&step.attempts);
                 self.dispose(*entry, outcome.into())
             }
-            Event::EntryUpgraded { entry, task, result } => self.upgrade(*entry, *task, result),
-            Event::UndoStarted { entry, input, trigger, .. } => self.start_undo(record, *entry, input, trigger),
+            Event::EntryUpgraded {
+                entry,
+                task,
+                result,
+            } => self.upgrade(*entry, *task, result),
+            Event::UndoStarted {
+                entry,
+                input,
+                trigger,
+                ..
+            } => self.start_undo(record, *entry, input, trigger),
             Event::UndoSucceeded { entry, .. } => self.undo_succeeded(*entry),
             Event::UndoSuspended { entry, .. } => {
                 let incident = record.sequence;
@@ -35,7 +60,9 @@ impl Execution {
                 self.waits.insert(incident, Waiter::Undo(*entry));
                 self.dispose(*entry, Disposition::Suspended)
             }
-            Event::IncidentRetried { incident, entry, .. } => {
+            Event::IncidentRetried {
+                incident, entry, ..
+            } => {
                 self.close_wait(*incident);
                 let undo = self.undo(*entry)?;
                 undo.progress = UndoProgress::Running;
@@ -48,8 +75,14 @@ impl Execution {
     }
 
     /// Ends the visit of a state: what its entry stands for is known now, unless its last attempt may still answer.
-    pub(super) fn settle_visit(&mut self, position: &Position, drain_until: Option<Timestamp>) -> Result<(), Broken> {
-        let Some(entry) = position.entry else { return Ok(()) };
+    pub(super) fn settle_visit(
+        &mut self,
+        position: &Position,
+        drain_until: Option<Timestamp>,
+    ) -> Result<(), Broken> {
+        let Some(entry) = position.entry else {
+            return Ok(());
+        };
         let step = self.step(entry)?;
         if step.disposition != Disposition::Armed {
             return Ok(());
@@ -67,15 +100,30 @@ impl Execution {
         self.dispose(entry, outcome.into())
     }
 
-    /// The execution succeeded: nothing will be undone any more, but what came late and is on its way.
+    /// The execution succeeded: nothing will be undone any more, but what is being undone already.
     pub(super) fn release_entries(&mut self) -> Result<(), Broken> {
-        let strays = &self.head.strays;
-        let open = self.ledger.values().filter(|entry| entry.is_open() && !strays.contains(&entry.id));
-        let open: Vec<EntryId> = open.map(|entry| entry.id).collect();
-        open.into_iter().try_for_each(|entry| self.dispose(entry, Disposition::Released))
+        let strays = self.head.strays.clone();
+        let open = self
+            .ledger
+            .values()
+            .filter(|entry| entry.is_open() && !strays.contains(&entry.id));
+        for entry in open.map(|entry| entry.id).collect::<Vec<_>>() {
+            if self.step(entry)?.undo.is_some() {
+                self.head.strays.push(entry);
+            } else {
+                self.dispose(entry, Disposition::Released)?;
+            }
+        }
+        Ok(())
     }
 
-    fn start_undo(&mut self, record: &HistoryRecord, entry: EntryId, input: &Payload, trigger: &Trigger) -> Result<(), Broken> {
+    fn start_undo(
+        &mut self,
+        record: &HistoryRecord,
+        entry: EntryId,
+        input: &Payload,
+        trigger: &Trigger,
+    ) -> Result<(), Broken> {
         let event_id = record.event_id.unwrap_or(0);
         self.step(entry)?.undo = Some(Box::new(Undo {
             input: input.clone(),
@@ -107,7 +155,9 @@ impl Execution {
         let step = self.step(entry)?;
         match step.disposition {
             Disposition::Armed => {
-                let Some((drained, _)) = step.drain.take() else { return Ok(()) };
+                let Some((drained, _)) = step.drain.take() else {
+                    return Ok(());
+                };
                 self.close_wait(drained);
                 self.dispose(entry, Disposition::Committed)
             }
@@ -149,7 +199,10 @@ impl Execution {
 
     /// Whether the entry's scope undoes, or one around it.
     fn is_compensating_around(&self, entry: EntryId) -> bool {
-        let mut scope = self.ledger.get(&entry).and_then(|entry| self.scopes.get(&entry.scope));
+        let mut scope = self
+            .ledger
+            .get(&entry)
+            .and_then(|entry| self.scopes.get(&entry.scope));
         while let Some(around) = scope {
             if matches!(around.phase, crate::execution::Phase::Compensating(_)) {
                 return true;

@@ -16,7 +16,10 @@ impl Execution {
     /// When the record does not follow from what came before.
     pub fn apply(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
         if record.sequence.0 != self.head.sequence.0 + 1 {
-            return Err(Broken::new(format!("record {} does not follow {}", record.sequence, self.head.sequence)));
+            return Err(Broken::new(format!(
+                "record {} does not follow {}",
+                record.sequence, self.head.sequence
+            )));
         }
         self.head.sequence = record.sequence;
         self.head.at = record.at;
@@ -35,12 +38,18 @@ impl Execution {
                 self.release_entries()?;
                 self.finish(record, Status::Succeeded)
             }
-            Event::ExecutionEnded(Ending { status, error, cause }) => {
+            Event::ExecutionEnded(Ending {
+                status,
+                error,
+                cause,
+            }) => {
                 self.head.error.clone_from(error);
                 self.head.cause.clone_from(cause);
                 self.finish(record, *status)
             }
-            Event::StateEntered { scope, name, input, .. } => self.enter(record, *scope, name, input),
+            Event::StateEntered {
+                scope, name, input, ..
+            } => self.enter(record, *scope, name, input),
             Event::StateExited { scope, output, .. } => self.exit(record, *scope, output),
             Event::ParallelStateStarted { scope } => {
                 self.follow(record, Runner::State(*scope))?;
@@ -53,7 +62,9 @@ impl Execution {
                 self.follow(record, Runner::State(*scope))?;
                 self.gather(*scope, sequence)
             }
-            Event::ScopeClosed { scope, drain_until, .. } => {
+            Event::ScopeClosed {
+                scope, drain_until, ..
+            } => {
                 self.follow(record, Runner::State(*scope))?;
                 self.gather(*scope, sequence)?;
                 self.leave(*scope, Phase::Closed, *drain_until)?;
@@ -63,20 +74,40 @@ impl Execution {
             }
             Event::WaitScheduled { scope, until } => {
                 self.waits.insert(sequence, Waiter::Scope(*scope));
-                self.position(*scope)?.activity = Activity::Waiting { wait: sequence, until: *until };
+                self.position(*scope)?.activity = Activity::Waiting {
+                    wait: sequence,
+                    until: *until,
+                };
                 Ok(())
             }
             Event::Yielded { scope, next, input } => {
                 self.waits.insert(sequence, Waiter::Scope(*scope));
-                self.scope(*scope)?.phase = Phase::Yielding { wait: sequence, next: next.clone(), input: input.clone() };
+                self.scope(*scope)?.phase = Phase::Yielding {
+                    wait: sequence,
+                    next: next.clone(),
+                    input: input.clone(),
+                };
                 Ok(())
             }
-            Event::CompensationStarted { scope, target, then, trigger, drain_until } => {
+            Event::CompensationStarted {
+                scope,
+                target,
+                then,
+                trigger,
+                drain_until,
+            } => {
                 if matches!(target, Target::Scope) {
                     self.gather(*scope, sequence)?;
                 }
-                let position = self.leave(*scope, Phase::Between, *drain_until)?.map(Box::new);
-                let goal = Goal { target: *target, then: (**then).clone(), trigger: trigger.clone(), position };
+                let position = self
+                    .leave(*scope, Phase::Between, *drain_until)?
+                    .map(Box::new);
+                let goal = Goal {
+                    target: *target,
+                    then: (**then).clone(),
+                    trigger: trigger.clone(),
+                    position,
+                };
                 self.scope(*scope)?.phase = Phase::Compensating(Box::new(goal));
                 self.head.is_compensating = true;
                 if self.is_finishing() {
@@ -116,7 +147,13 @@ impl Execution {
         Ok(())
     }
 
-    fn enter(&mut self, record: &HistoryRecord, scope: ScopeId, name: &StateName, input: &Payload) -> Result<(), Broken> {
+    fn enter(
+        &mut self,
+        record: &HistoryRecord,
+        scope: ScopeId,
+        name: &StateName,
+        input: &Payload,
+    ) -> Result<(), Broken> {
         self.follow(record, Runner::State(scope))?;
         let wait = self.scope(scope)?.wait();
         if let Some(wait) = wait {
@@ -136,7 +173,12 @@ impl Execution {
         Ok(())
     }
 
-    fn exit(&mut self, record: &HistoryRecord, scope: ScopeId, output: &Payload) -> Result<(), Broken> {
+    fn exit(
+        &mut self,
+        record: &HistoryRecord,
+        scope: ScopeId,
+        output: &Payload,
+    ) -> Result<(), Broken> {
         self.follow(record, Runner::State(scope))?;
         let position = self.leave(scope, Phase::Between, None)?;
         if let Some(entry) = position.and_then(|position| position.entry) {
@@ -145,14 +187,26 @@ impl Execution {
         Ok(())
     }
 
-    fn start_branch(&mut self, sequence: Sequence, parent: ScopeId, block: BlockId) -> Result<(), Broken> {
+    fn start_branch(
+        &mut self,
+        sequence: Sequence,
+        parent: ScopeId,
+        block: BlockId,
+    ) -> Result<(), Broken> {
         let id = ScopeId(sequence);
         let last_event = self.scope(parent)?.last_event;
         let Activity::Branches(branches) = &mut self.position(parent)?.activity else {
             return Err(Broken::new(format!("scope {} has no branches", parent.0)));
         };
         branches.push(id);
-        let scope = Scope { id, parent: Some(parent), block, last_event, last_entry: None, phase: Phase::Between };
+        let scope = Scope {
+            id,
+            parent: Some(parent),
+            block,
+            last_event,
+            last_entry: None,
+            phase: Phase::Between,
+        };
         self.scopes.insert(id, scope);
         self.touched.scope(id);
         Ok(())
@@ -172,7 +226,10 @@ impl Execution {
     fn end_compensation(&mut self, scope: ScopeId) -> Result<(), Broken> {
         let compensating = std::mem::replace(&mut self.scope(scope)?.phase, Phase::Between);
         let Phase::Compensating(goal) = compensating else {
-            return Err(Broken::new(format!("scope {} does not compensate", scope.0)));
+            return Err(Broken::new(format!(
+                "scope {} does not compensate",
+                scope.0
+            )));
         };
         if let Some(position) = goal.position {
             self.scope(scope)?.phase = Phase::At(position);
@@ -184,7 +241,12 @@ impl Execution {
     }
 
     /// Takes a scope out of its state; a step in flight may answer until `drain_until`.
-    fn leave(&mut self, scope: ScopeId, into: Phase, drain_until: Option<jiff::Timestamp>) -> Result<Option<Position>, Broken> {
+    fn leave(
+        &mut self,
+        scope: ScopeId,
+        into: Phase,
+        drain_until: Option<jiff::Timestamp>,
+    ) -> Result<Option<Position>, Broken> {
         let wait = self.scope(scope)?.wait();
         if let Some(wait) = wait {
             self.close_wait(wait);
@@ -200,9 +262,12 @@ impl Execution {
         Ok(position)
     }
 
-    /// Notes that the runner's next event follows from this one.
+    /// Notes that the runner's next event follows from this one, or from what an event that is not shown follows from.
     fn follow(&mut self, record: &HistoryRecord, runner: Runner) -> Result<(), Broken> {
-        let Some(event_id) = record.event_id else { return Ok(()) };
+        let event_id = record.event_id.unwrap_or(record.previous_event_id);
+        if event_id == 0 {
+            return Ok(());
+        }
         match runner {
             Runner::State(scope) => self.scope(scope)?.last_event = event_id,
             Runner::Undo(entry) => self.undo(entry)?.last_event = event_id,
@@ -211,7 +276,10 @@ impl Execution {
     }
 
     fn note_compensating(&mut self) {
-        self.head.is_compensating = self.scopes.values().any(|scope| matches!(scope.phase, Phase::Compensating(_)));
+        self.head.is_compensating = self
+            .scopes
+            .values()
+            .any(|scope| matches!(scope.phase, Phase::Compensating(_)));
     }
 
     fn close_wait(&mut self, wait: Sequence) {
@@ -222,7 +290,9 @@ impl Execution {
 
     fn scope(&mut self, scope: ScopeId) -> Result<&mut Scope, Broken> {
         self.touched.scope(scope);
-        self.scopes.get_mut(&scope).ok_or_else(|| Broken::new(format!("there is no scope {}", scope.0)))
+        self.scopes
+            .get_mut(&scope)
+            .ok_or_else(|| Broken::new(format!("there is no scope {}", scope.0)))
     }
 
     fn position(&mut self, scope: ScopeId) -> Result<&mut Position, Broken> {
@@ -234,6 +304,8 @@ impl Execution {
 
     fn entry(&mut self, entry: EntryId) -> Result<&mut super::Entry, Broken> {
         self.touched.entry(entry);
-        self.ledger.get_mut(&entry).ok_or_else(|| Broken::new(format!("there is no entry {}", entry.0)))
+        self.ledger
+            .get_mut(&entry)
+            .ok_or_else(|| Broken::new(format!("there is no entry {}", entry.0)))
     }
 }

@@ -13,25 +13,53 @@ impl Execution {
     pub(super) fn apply_task(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
         match &record.event {
             Event::TaskScheduled(task) => self.schedule(record, task),
-            Event::TaskStarted { runner, .. } | Event::TaskSubmitted { runner, .. } => self.follow(record, *runner),
-            Event::TaskSucceeded { runner, task, output, .. } => {
+            Event::TaskStarted { runner, .. } | Event::TaskSubmitted { runner, .. } => {
+                self.follow(record, *runner)
+            }
+            Event::TaskSucceeded {
+                runner,
+                task,
+                output,
+                ..
+            } => {
                 self.follow(record, *runner)?;
                 self.attempt_ended(*runner, *task, Outcome::Committed, Some(output), None)
             }
-            Event::TaskFailed { runner, task, error, cause, outcome, .. } => {
+            Event::TaskFailed {
+                runner,
+                task,
+                error,
+                cause,
+                outcome,
+                ..
+            } => {
                 self.follow(record, *runner)?;
                 self.attempt_ended(*runner, *task, *outcome, None, Some((error, cause)))
             }
-            Event::TaskTimedOut { runner, task, error, cause, .. } => {
+            Event::TaskTimedOut {
+                runner,
+                task,
+                error,
+                cause,
+                ..
+            } => {
                 self.follow(record, *runner)?;
                 self.attempt_ended(*runner, *task, Outcome::Unknown, None, Some((error, cause)))
             }
-            Event::RetryScheduled { runner, retrier, until } => self.back_off(record.sequence, *runner, *retrier, *until),
+            Event::RetryScheduled {
+                runner,
+                retrier,
+                until,
+            } => self.back_off(record.sequence, *runner, *retrier, *until),
             _ => Err(Broken::new("not an event of a task")),
         }
     }
 
-    fn schedule(&mut self, record: &HistoryRecord, scheduled: &TaskScheduled) -> Result<(), Broken> {
+    fn schedule(
+        &mut self,
+        record: &HistoryRecord,
+        scheduled: &TaskScheduled,
+    ) -> Result<(), Broken> {
         let task = record.sequence;
         let (timeout_at, heartbeat_seconds) = (scheduled.timeout_at, scheduled.heartbeat_seconds);
         self.follow(record, scheduled.runner)?;
@@ -39,17 +67,31 @@ impl Execution {
             Runner::State(scope) => {
                 self.close_backoff(scheduled.runner)?;
                 let position = self.position(scope)?;
-                position.activity = Activity::Task { task, timeout_at, heartbeat_seconds };
+                position.activity = Activity::Task {
+                    task,
+                    timeout_at,
+                    heartbeat_seconds,
+                };
                 let entry = position.entry;
                 self.waits.insert(task, Waiter::Scope(scope));
                 if let Some(entry) = entry {
-                    let attempt = Attempt { number: scheduled.attempt, task, outcome: None, result: None, error: None };
+                    let attempt = Attempt {
+                        number: scheduled.attempt,
+                        task,
+                        outcome: None,
+                        result: None,
+                        error: None,
+                    };
                     self.step(entry)?.attempts.push(attempt);
                 }
             }
             Runner::Undo(entry) => {
                 self.close_backoff(scheduled.runner)?;
-                self.undo(entry)?.progress = UndoProgress::Task { task, timeout_at, heartbeat_seconds };
+                self.undo(entry)?.progress = UndoProgress::Task {
+                    task,
+                    timeout_at,
+                    heartbeat_seconds,
+                };
                 self.waits.insert(task, Waiter::Undo(entry));
             }
         }
@@ -93,8 +135,12 @@ impl Execution {
         failure: Option<Failure<'_>>,
     ) -> Result<(), Broken> {
         let step = self.step(entry)?;
-        let attempt = step.attempts.iter_mut().find(|attempt| attempt.task == task);
-        let attempt = attempt.ok_or_else(|| Broken::new(format!("entry {} has no attempt {task}", entry.0)))?;
+        let attempt = step
+            .attempts
+            .iter_mut()
+            .find(|attempt| attempt.task == task);
+        let attempt = attempt
+            .ok_or_else(|| Broken::new(format!("entry {} has no attempt {task}", entry.0)))?;
         attempt.outcome = Some(outcome);
         attempt.result = result.cloned();
         attempt.error = failure.map(|(error, _)| error.clone());
@@ -108,7 +154,13 @@ impl Execution {
         Ok(())
     }
 
-    fn back_off(&mut self, wait: Sequence, runner: Runner, retrier: usize, until: Timestamp) -> Result<(), Broken> {
+    fn back_off(
+        &mut self,
+        wait: Sequence,
+        runner: Runner,
+        retrier: usize,
+        until: Timestamp,
+    ) -> Result<(), Broken> {
         let count = |retries: &mut Vec<u32>| {
             if retries.len() <= retrier {
                 retries.resize(retrier + 1, 0);

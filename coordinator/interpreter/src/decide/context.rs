@@ -1,0 +1,87 @@
+//! The context object, and the randomness of the language.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::turn::Turn;
+use crate::history::Payload;
+use crate::ids::Sequence;
+use crate::query::{Data, Random};
+
+/// Where a query is evaluated: what `$$.State` and `$$.Task` are.
+pub(crate) struct Place<'a> {
+    /// The state, `Compensate(<state>)` for an undo.
+    pub state: &'a str,
+    /// When it was entered.
+    pub entered_at: jiff::Timestamp,
+    /// How often it was tried again; `None` for a state that can't be.
+    pub retry_count: Option<u32>,
+    /// The token of the attempt that is being made.
+    pub token: Option<String>,
+}
+
+impl Turn<'_> {
+    /// `$$` at this place. Source: Step Functions, "Context object".
+    pub(crate) fn context(&self, place: &Place<'_>) -> Value {
+        let head = &self.execution.head;
+        let mut state = Map::new();
+        state.insert("Name".to_owned(), json!(place.state));
+        state.insert(
+            "EnteredTime".to_owned(),
+            json!(milliseconds(place.entered_at)),
+        );
+        if let Some(retry_count) = place.retry_count {
+            state.insert("RetryCount".to_owned(), json!(retry_count));
+        }
+        let mut context = json!({
+            "Execution": {
+                "Id": head.start.arn,
+                "Input": *head.start.input,
+                "StartTime": milliseconds(head.started_at),
+                "Name": head.start.name,
+                "RoleArn": head.start.role_arn,
+                "RedriveCount": 0,
+            },
+            "StateMachine": { "Id": head.start.machine_arn, "Name": head.start.machine_name },
+            "State": state,
+        });
+        if let Some(token) = &place.token {
+            context["Task"] = json!({ "Token": token });
+        }
+        context
+    }
+
+    /// The randomness of what is computed now: the same whenever this turn is taken.
+    pub(crate) fn random(&self) -> Random {
+        Random::new(self.seed(b"query"))
+    }
+
+    /// Evenly drawn from 0 to 1, 1 excluded.
+    pub(crate) fn fraction(&self) -> f64 {
+        let seed = self.seed(b"jitter");
+        let bits = u32::from_le_bytes([seed[0], seed[1], seed[2], seed[3]]);
+        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+    }
+
+    fn seed(&self, purpose: &[u8]) -> [u8; 32] {
+        let Sequence(sequence) = self.next_sequence();
+        let mut hash = Sha256::new();
+        hash.update(self.execution.head.id.0.as_bytes());
+        hash.update(sequence.to_be_bytes());
+        hash.update(purpose);
+        hash.finalize().into()
+    }
+}
+
+/// What a query reads at a place.
+pub(crate) fn data<'a>(input: &'a Payload, context: &'a Value, random: Random) -> Data<'a> {
+    Data {
+        input,
+        context,
+        random,
+    }
+}
+
+fn milliseconds(at: jiff::Timestamp) -> String {
+    format!("{at:.3}")
+}

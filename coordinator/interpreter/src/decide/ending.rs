@@ -1,0 +1,320 @@
+//! How scopes end: well, with an error that is retried or caught, or with one that leaves them.
+
+use super::turn::{Failure, Turn};
+use crate::definition::{Catcher, Retrier, StateKind, StateName, Transition};
+use crate::effect::{Announcement, Wait, WaitKind};
+use crate::execution::{Activity, Broken, Phase};
+use crate::history::{Ending, Event, Payload, Status, Target, Then, Trigger, TriggerKind};
+use crate::ids::{Runner, ScopeId};
+use crate::limits::{DRAIN_MAX, HISTORY_EVENTS_MAX};
+use crate::{catch, retry, states};
+
+/// What becomes of an error in a state.
+enum Handling<'a> {
+    Retry { retrier: usize },
+    Catch(&'a Catcher),
+    Leave,
+}
+
+impl<'a> Turn<'a> {
+    /// The scope's last state is through.
+    pub(super) fn scope_succeeded(
+        &mut self,
+        scope: ScopeId,
+        output: Payload,
+    ) -> Result<(), Broken> {
+        let Some(parent) = self.scope(scope)?.parent else {
+            self.show(Runner::State(scope), Event::ExecutionSucceeded { output })?;
+            self.announce(Announcement::Execution(Status::Succeeded));
+            return Ok(());
+        };
+        self.record(Event::BranchSucceeded { scope, output })?;
+        states::branch_ended(self, parent)
+    }
+
+    /// The state the scope is in fails: it is tried again, caught, or the scope fails with it.
+    pub(crate) fn fail(&mut self, scope: ScopeId, failure: Failure) -> Result<(), Broken> {
+        let position = self.position(scope)?;
+        let (name, input) = (position.state.clone(), position.input.clone());
+        match self.handling(scope, &failure)? {
+            Handling::Retry { retrier } => self.retry(scope, retrier),
+            Handling::Catch(catcher) => match catch::output(catcher, &input, &failure) {
+                Err(error) => {
+                    let entered_event = self.position(scope)?.entered_event;
+                    let failure = Failure::of_query(name.as_str(), entered_event, &error);
+                    self.fail_scope(scope, failure, &name)
+                }
+                Ok(output) if catcher.compensate => {
+                    self.caught_compensating(scope, catcher, output, failure, name)
+                }
+                Ok(output) => self.exit(scope, output, &Transition::Next(catcher.next.clone())),
+            },
+            Handling::Leave => self.fail_scope(scope, failure, &name),
+        }
+    }
+
+    fn caught_compensating(
+        &mut self,
+        scope: ScopeId,
+        catcher: &Catcher,
+        output: Payload,
+        failure: Failure,
+        name: StateName,
+    ) -> Result<(), Broken> {
+        let target = match &self.state(&name)?.kind {
+            StateKind::Parallel(_) => Target::Group(self.group_of(scope)?),
+            _ => Target::Scope,
+        };
+        let then = Then::Exit {
+            output,
+            next: Some(catcher.next.clone()),
+        };
+        self.begin_compensation(
+            scope,
+            target,
+            then,
+            trigger(TriggerKind::Catch, failure, Some(name)),
+        )
+    }
+
+    fn handling(&self, scope: ScopeId, failure: &Failure) -> Result<Handling<'a>, Broken> {
+        let position = self.position(scope)?;
+        let (retriers, catchers): (&'a [Retrier], &'a [Catcher]) =
+            match &self.state(&position.state)?.kind {
+                StateKind::Task(task) => (&task.retry, &task.catch),
+                StateKind::Parallel(parallel) => (&parallel.retry, &parallel.catch),
+                StateKind::Pass(_)
+                | StateKind::Choice(_)
+                | StateKind::Wait(_)
+                | StateKind::Succeed
+                | StateKind::Fail(_)
+                | StateKind::Compensate(_) => (&[], &[]),
+            };
+        Ok(
+            if let Some(retrier) = retry::matching(retriers, &position.retries, &failure.error) {
+                Handling::Retry { retrier }
+            } else if let Some(catcher) = catch::matching(catchers, &failure.error) {
+                Handling::Catch(catcher)
+            } else {
+                Handling::Leave
+            },
+        )
+    }
+
+    /// Schedules the next attempt; what a Parallel did in the last one is undone first.
+    fn retry(&mut self, scope: ScopeId, retrier: usize) -> Result<(), Broken> {
+        let name = self.position(scope)?.state.clone();
+        if let StateKind::Parallel(_) = self.state(&name)?.kind
+            && let Some(group) = self.group_of(scope)?
+        {
+            let trigger = Trigger {
+                kind: TriggerKind::Retry,
+                error: None,
+                cause: None,
+                state: Some(name),
+            };
+            return self.begin_compensation(
+                scope,
+                Target::Group(Some(group)),
+                Then::Retry { retrier },
+                trigger,
+            );
+        }
+        self.schedule_retry(scope, retrier)
+    }
+
+    pub(super) fn schedule_retry(&mut self, scope: ScopeId, retrier: usize) -> Result<(), Broken> {
+        let position = self.position(scope)?;
+        let used = position.retries.get(retrier).copied().unwrap_or(0);
+        let rule = match &self.state(&position.state)?.kind {
+            StateKind::Task(task) => task.retry.get(retrier),
+            StateKind::Parallel(parallel) => parallel.retry.get(retrier),
+            _ => None,
+        };
+        let rule = rule
+            .ok_or_else(|| Broken::new(format!("{} has no retrier {retrier}", position.state)))?;
+        let until = retry::next_attempt(rule, used + 1, self.now, self.fraction());
+        let wait = self.record(Event::RetryScheduled {
+            runner: Runner::State(scope),
+            retrier,
+            until,
+        })?;
+        self.open(Wait {
+            wait,
+            due: Some(until),
+            kind: WaitKind::Timer,
+        });
+        Ok(())
+    }
+
+    /// The time of the next attempt has come.
+    pub(super) fn attempt_again(&mut self, scope: ScopeId) -> Result<(), Broken> {
+        let name = self.position(scope)?.state.clone();
+        let state = self.state(&name)?;
+        match &state.kind {
+            StateKind::Parallel(parallel) => states::parallel(self, scope, state, parallel),
+            _ => self.dispatch(Runner::State(scope)),
+        }
+    }
+
+    /// The error leaves the scope: its Parallel fails with it, or the machine.
+    pub(crate) fn fail_scope(
+        &mut self,
+        scope: ScopeId,
+        failure: Failure,
+        state: &StateName,
+    ) -> Result<(), Broken> {
+        let Some(parent) = self.scope(scope)?.parent else {
+            let Failure { error, cause } = failure.clone();
+            let (error, cause) = (Some(error).filter(|error| !error.is_empty()), cause);
+            let ending = Ending {
+                status: Status::Failed,
+                error,
+                cause,
+            };
+            return self.finish(
+                ending,
+                trigger(TriggerKind::Error, failure, Some(state.clone())),
+            );
+        };
+        let drains = self.compensates(parent, &failure)?;
+        let last_event = self.scope(scope)?.last_event;
+        self.close(scope, drains, false)?;
+        self.close_branches(parent, drains)?;
+        let Failure { error, cause } = failure.clone();
+        let failed = Event::ParallelStateFailed {
+            scope: parent,
+            error,
+            cause,
+        };
+        // Step Functions does not show the failure of a Parallel that is tried again.
+        match self.handling(parent, &failure)? {
+            Handling::Retry { .. } => self.record_after(last_event, failed)?,
+            Handling::Catch(_) | Handling::Leave => self.show_after(last_event, failed)?,
+        };
+        self.fail(parent, failure)
+    }
+
+    /// Whether an error in this scope's state makes somebody undo what was done inside that state.
+    fn compensates(&self, scope: ScopeId, failure: &Failure) -> Result<bool, Broken> {
+        let mut next = Some(scope);
+        while let Some(scope) = next {
+            match self.handling(scope, failure)? {
+                Handling::Retry { .. } => return Ok(true),
+                Handling::Catch(catcher) => return Ok(catcher.compensate),
+                Handling::Leave => next = self.scope(scope)?.parent,
+            }
+        }
+        Ok(true)
+    }
+
+    /// The whole machine fails, wherever it is.
+    pub(super) fn fail_machine(&mut self, failure: Failure) -> Result<(), Broken> {
+        let Failure { error, cause } = failure.clone();
+        let ending = Ending {
+            status: Status::Failed,
+            error: Some(error),
+            cause,
+        };
+        self.finish(ending, trigger(TriggerKind::Error, failure, None))
+    }
+
+    /// The execution ends, once all it did is undone.
+    pub(super) fn finish(&mut self, ending: Ending, trigger: Trigger) -> Result<(), Broken> {
+        self.begin_compensation(ScopeId::TOP, Target::Scope, Then::Finish(ending), trigger)
+    }
+
+    pub(super) fn history_limit(&self) -> Option<Failure> {
+        // An execution that compensates enters no state, so what was done is undone past the limit, too.
+        (self.execution.head.event_id > HISTORY_EVENTS_MAX).then(|| {
+            Failure::new(
+                "States.Runtime",
+                format!(
+                    "The execution reached the maximum of {HISTORY_EVENTS_MAX} history events."
+                ),
+            )
+        })
+    }
+
+    /// Closes the branches of the Parallel that the scope is in.
+    pub(super) fn close_branches(&mut self, scope: ScopeId, drains: bool) -> Result<(), Broken> {
+        let Phase::At(position) = &self.scope(scope)?.phase else {
+            return Ok(());
+        };
+        let Activity::Branches(branches) = &position.activity else {
+            return Ok(());
+        };
+        for branch in branches.clone() {
+            self.close(branch, drains, true)?;
+        }
+        Ok(())
+    }
+
+    /// Closes a scope and those inside it. A step in flight that can be undone may answer yet when it `drains`.
+    fn close(&mut self, scope: ScopeId, drains: bool, is_shown: bool) -> Result<(), Broken> {
+        let Some(state) = self.execution.scopes.get(&scope) else {
+            return Ok(());
+        };
+        if matches!(state.phase, Phase::Ended(_) | Phase::Closed) {
+            return Ok(());
+        }
+        self.close_branches(scope, drains)?;
+        let name = self
+            .scope(scope)?
+            .position()
+            .map(|position| position.state.clone());
+        let kind = name
+            .map(|name| self.state(&name))
+            .transpose()?
+            .map(|state| super::agenda::state_type(&state.kind));
+        let drain_until = self.let_go(scope, drains)?;
+        let closed = Event::ScopeClosed {
+            scope,
+            kind,
+            drain_until,
+        };
+        if is_shown && kind.is_some() {
+            self.show(Runner::State(scope), closed)?;
+        } else {
+            self.record(closed)?;
+        }
+        Ok(())
+    }
+
+    /// Until when the step in flight may answer yet; one that can't be undone, or doesn't drain, is cancelled.
+    pub(super) fn let_go(
+        &mut self,
+        scope: ScopeId,
+        drains: bool,
+    ) -> Result<Option<jiff::Timestamp>, Broken> {
+        let Phase::At(position) = &self.scope(scope)?.phase else {
+            return Ok(None);
+        };
+        let Activity::Task {
+            task, timeout_at, ..
+        } = position.activity
+        else {
+            return Ok(None);
+        };
+        if !drains || position.entry.is_none() {
+            let state = position.state.to_string();
+            self.announce(Announcement::TaskCancelled { task, state });
+            return Ok(None);
+        }
+        let until = self
+            .now
+            .checked_add(DRAIN_MAX)
+            .map_or(timeout_at, |latest| latest.min(timeout_at));
+        self.move_due(task, until, false);
+        Ok(Some(until))
+    }
+}
+
+fn trigger(kind: TriggerKind, failure: Failure, state: Option<StateName>) -> Trigger {
+    Trigger {
+        kind,
+        error: Some(failure.error).filter(|error| !error.is_empty()),
+        cause: failure.cause,
+        state,
+    }
+}

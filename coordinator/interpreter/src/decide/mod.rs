@@ -1,0 +1,255 @@
+//! `decide`: what happens next. The parent branches on the input; the leaves compute.
+
+mod agenda;
+mod compensate;
+mod context;
+mod ending;
+mod task;
+mod turn;
+mod undo;
+
+use jiff::Timestamp;
+
+use crate::definition::Machine;
+use crate::effect::Decision;
+use crate::execution::{Activity, Broken, Execution, Phase, UndoProgress, Waiter};
+use crate::history::{Ending, Event, HistoryRecord, Status, Trigger, TriggerKind};
+use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
+use crate::input::{Ignored, Input, Reply, Start};
+use crate::states;
+
+pub(crate) use context::{Place, data};
+pub(crate) use task::{Errand, too_large_failure};
+pub(crate) use turn::{Failure, Turn, in_state};
+
+/// Seals the token of a task: a pure function of its key, the execution and the sequence.
+pub type Sealer<'a> = dyn Fn(ExecutionId, Sequence) -> String + 'a;
+
+/// Begins an execution.
+///
+/// # Errors
+/// When an invariant is broken by it.
+pub fn begin(
+    machine: &Machine,
+    id: ExecutionId,
+    start: &Start,
+    now: Timestamp,
+    sealer: &Sealer<'_>,
+) -> Result<(Execution, Decision), Broken> {
+    let timeout_at = machine
+        .timeout
+        .and_then(|timeout| now.checked_add(timeout).ok());
+    let record = HistoryRecord {
+        sequence: Sequence(1),
+        at: now,
+        event_id: Some(1),
+        previous_event_id: 0,
+        event: Event::ExecutionStarted {
+            start: Box::new(start.clone()),
+            timeout_at,
+        },
+    };
+    let mut execution = Execution::begin(id, &record)?;
+    let mut turn = Turn::new(machine, &mut execution, now, sealer);
+    turn.began(record);
+    let first = machine
+        .block(crate::definition::BlockId::TOP)
+        .start_at
+        .clone();
+    turn.enter_later(ScopeId::TOP, first, start.input.clone());
+    let decision = turn.run()?;
+    Ok((execution, decision))
+}
+
+/// Takes an input. An execution that this leaves in an error is to be thrown away and loaded again.
+///
+/// `now` is the store's clock; a turn is never before the last record. The outer error is a broken invariant, the
+/// inner one why the input changed nothing.
+///
+/// # Errors
+/// When an invariant is broken by it.
+pub fn decide(
+    machine: &Machine,
+    execution: &mut Execution,
+    input: &Input,
+    now: Timestamp,
+    sealer: &Sealer<'_>,
+) -> Result<Result<Decision, Ignored>, Broken> {
+    let mut turn = Turn::new(machine, execution, now, sealer);
+    let taken = match input {
+        Input::Start(start) => Err(turn.already_started(start)),
+        Input::Reply { task, reply } => turn.reply(*task, reply)?,
+        Input::Published { task, message_id } => turn.published(*task, message_id)?,
+        Input::Unroutable { task, only_publish } => turn.unroutable(*task, *only_publish)?,
+        Input::DeadLettered { task, reason } => turn.dead_lettered(*task, reason)?,
+        Input::Due { wait } => turn.due(*wait)?,
+        Input::Stop { error, cause } => turn.stop(error, cause)?,
+        Input::RetryIncident {
+            incident,
+            by,
+            reason,
+        } => turn.retry_incident(*incident, by, reason)?,
+    };
+    match taken {
+        Ok(()) => turn.run().map(Ok),
+        Err(ignored) => Ok(Err(ignored)),
+    }
+}
+
+/// Whether an input was taken, or why not.
+type Taken = Result<(), Ignored>;
+
+impl Turn<'_> {
+    fn already_started(&self, start: &Start) -> Ignored {
+        let head = &self.execution.head;
+        let same = head.start.input == start.input && head.status == Status::Running;
+        Ignored::AlreadyStarted {
+            same,
+            started_at: head.started_at,
+        }
+    }
+
+    fn due(&mut self, wait: Sequence) -> Result<Taken, Broken> {
+        match self.execution.waits.get(&wait).copied() {
+            None => Ok(Err(Ignored::NotDue)),
+            Some(Waiter::Execution) => self.execution_due(),
+            Some(Waiter::Scope(scope)) => self.scope_due(scope),
+            Some(Waiter::Undo(entry)) => self.undo_due(entry),
+            Some(Waiter::Drain(entry)) => self.drain_due(entry, wait),
+        }
+    }
+
+    fn execution_due(&mut self) -> Result<Taken, Broken> {
+        if self
+            .execution
+            .head
+            .timeout_at
+            .is_none_or(|timeout_at| self.now < timeout_at)
+        {
+            return Ok(Err(Ignored::NotDue));
+        }
+        let ending = Ending {
+            status: Status::TimedOut,
+            error: None,
+            cause: None,
+        };
+        self.finish(
+            ending,
+            Trigger {
+                kind: TriggerKind::Timeout,
+                error: None,
+                cause: None,
+                state: None,
+            },
+        )?;
+        Ok(Ok(()))
+    }
+
+    fn scope_due(&mut self, scope: ScopeId) -> Result<Taken, Broken> {
+        let position = match &self.scope(scope)?.phase {
+            Phase::Yielding { next, input, .. } => {
+                let (next, input) = (next.clone(), input.clone());
+                self.enter_later(scope, next, input);
+                return Ok(Ok(()));
+            }
+            Phase::At(position) => position,
+            Phase::Between | Phase::Compensating(_) | Phase::Ended(_) | Phase::Closed => {
+                return Err(Broken::new(format!("scope {} waits in no state", scope.0)));
+            }
+        };
+        match position.activity {
+            Activity::Task {
+                task, timeout_at, ..
+            } => {
+                self.task_timed_out(Runner::State(scope), task, timeout_at)?;
+            }
+            Activity::Backoff { until, .. } | Activity::Waiting { until, .. }
+                if self.now < until =>
+            {
+                return Ok(Err(Ignored::NotDue));
+            }
+            Activity::Backoff { .. } => self.attempt_again(scope)?,
+            Activity::Waiting { .. } => {
+                let state = self.state(&position.state)?;
+                states::wait_over(self, scope, state)?;
+            }
+            Activity::Running | Activity::Branches(_) => {
+                return Err(Broken::new(format!("scope {} waits for no time", scope.0)));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn undo_due(&mut self, entry: EntryId) -> Result<Taken, Broken> {
+        match self.undo(entry)?.progress {
+            UndoProgress::Task {
+                task, timeout_at, ..
+            } => {
+                self.task_timed_out(Runner::Undo(entry), task, timeout_at)?;
+            }
+            UndoProgress::Backoff { until, .. } if self.now < until => {
+                return Ok(Err(Ignored::NotDue));
+            }
+            UndoProgress::Backoff { .. } => self.dispatch(Runner::Undo(entry))?,
+            UndoProgress::Running | UndoProgress::Incident(_) => return Ok(Err(Ignored::NotDue)),
+        }
+        Ok(Ok(()))
+    }
+
+    fn stop(&mut self, error: &Option<String>, cause: &Option<String>) -> Result<Taken, Broken> {
+        if self.execution.is_terminal() {
+            return Ok(Err(Ignored::ExecutionClosed));
+        }
+        if self.execution.is_finishing() {
+            return Ok(Err(Ignored::AlreadyCompensating));
+        }
+        let (error, cause) = (error.clone(), cause.clone());
+        let trigger = Trigger {
+            kind: TriggerKind::Stop,
+            error: error.clone(),
+            cause: cause.clone(),
+            state: None,
+        };
+        self.finish(
+            Ending {
+                status: Status::Aborted,
+                error,
+                cause,
+            },
+            trigger,
+        )?;
+        Ok(Ok(()))
+    }
+
+    fn retry_incident(
+        &mut self,
+        incident: Sequence,
+        by: &Option<String>,
+        reason: &Option<String>,
+    ) -> Result<Taken, Broken> {
+        let Some(Waiter::Undo(entry)) = self.execution.waits.get(&incident).copied() else {
+            return Ok(Err(Ignored::UnknownIncident));
+        };
+        if self.undo(entry)?.progress != UndoProgress::Incident(incident) {
+            return Ok(Err(Ignored::UnknownIncident));
+        }
+        self.record(Event::IncidentRetried {
+            incident,
+            entry,
+            by: by.clone(),
+            reason: reason.clone(),
+        })?;
+        self.dispatch(Runner::Undo(entry))?;
+        Ok(Ok(()))
+    }
+
+    fn reply(&mut self, task: Sequence, reply: &Reply) -> Result<Taken, Broken> {
+        match self.execution.waits.get(&task).copied() {
+            Some(Waiter::Scope(scope)) => self.task_reply(Runner::State(scope), task, reply),
+            Some(Waiter::Undo(entry)) => self.task_reply(Runner::Undo(entry), task, reply),
+            Some(Waiter::Drain(entry)) => self.drain_reply(entry, task, reply),
+            Some(Waiter::Execution) => Ok(Err(Ignored::UnknownTask)),
+            None => self.late_reply(task, reply),
+        }
+    }
+}

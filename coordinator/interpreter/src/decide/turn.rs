@@ -1,0 +1,218 @@
+//! A turn: one input taken, from its first record to a state in which everybody waits.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::Sealer;
+use super::agenda::Agenda;
+use crate::definition::{Machine, State, StateName};
+use crate::effect::{Announcement, Decision, Effect, Wait};
+use crate::execution::{Broken, Execution, Position, Scope, Step, Undo};
+use crate::history::{Event, HistoryRecord};
+use crate::ids::{EntryId, Runner, ScopeId, Sequence};
+use crate::query;
+
+/// Why a state fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The error's name.
+    pub error: String,
+    /// What happened.
+    pub cause: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(error: &str, cause: impl Into<String>) -> Failure {
+        Failure {
+            error: error.to_owned(),
+            cause: Some(cause.into()),
+        }
+    }
+
+    /// What a query's error makes of a state: the text names the state, as Step Functions does.
+    pub(crate) fn of_query(state: &str, entered_event: u64, error: &query::Error) -> Failure {
+        Failure::new(error.name(), in_state(state, entered_event, error))
+    }
+}
+
+/// A turn in progress. It changes its execution only by records.
+pub(crate) struct Turn<'a> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) execution: &'a mut Execution,
+    pub(crate) now: Timestamp,
+    pub(super) sealer: &'a Sealer<'a>,
+    pub(super) agenda: Agenda,
+    history: Vec<HistoryRecord>,
+    opened: Vec<Wait>,
+    moved: Vec<(Sequence, Timestamp, bool)>,
+    announced: Vec<Announcement>,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(
+        machine: &'a Machine,
+        execution: &'a mut Execution,
+        now: Timestamp,
+        sealer: &'a Sealer<'a>,
+    ) -> Self {
+        let now = now.max(execution.head.at);
+        let (history, opened, moved, announced) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Turn {
+            machine,
+            execution,
+            now,
+            sealer,
+            agenda: Agenda::default(),
+            history,
+            opened,
+            moved,
+            announced,
+        }
+    }
+
+    /// Takes note of the first record, which made the execution.
+    pub(super) fn began(&mut self, record: HistoryRecord) {
+        if let Some(due) = self.execution.head.timeout_at {
+            let wait = Wait {
+                wait: record.sequence,
+                due: Some(due),
+                kind: crate::effect::WaitKind::Timer,
+            };
+            self.opened.push(wait);
+        }
+        self.history.push(record);
+        self.announced
+            .push(Announcement::Execution(crate::history::Status::Running));
+    }
+
+    /// Goes on until everybody waits, and says what was decided.
+    pub(super) fn run(mut self) -> Result<Decision, Broken> {
+        self.work_off()?;
+        self.execution.check()?;
+        let mut closed = self.execution.take_closed();
+        let mut effects = Vec::new();
+        for wait in self.opened {
+            // What was opened and closed in the same turn was never there for the world.
+            if !closed.remove(&wait.wait) {
+                effects.push(Effect::Open(wait));
+            }
+        }
+        let is_open = |wait: &Sequence, closed: &BTreeSet<Sequence>| !closed.contains(wait);
+        let moved = self
+            .moved
+            .into_iter()
+            .filter(|(wait, ..)| is_open(wait, &closed));
+        effects.extend(moved.map(|(wait, due, republish)| Effect::Move {
+            wait,
+            due,
+            republish,
+        }));
+        effects.extend(closed.iter().map(|wait| Effect::Close { wait: *wait }));
+        effects.extend(self.announced.into_iter().map(Effect::Announce));
+        Ok(Decision {
+            history: self.history,
+            effects,
+        })
+    }
+
+    /// Records what Step Functions would not show.
+    pub(crate) fn record(&mut self, event: Event) -> Result<Sequence, Broken> {
+        self.write(None, 0, event)
+    }
+
+    /// Records what Step Functions would not show, yet what comes next follows from this event.
+    pub(crate) fn record_after(&mut self, previous: u64, event: Event) -> Result<Sequence, Broken> {
+        self.write(None, previous, event)
+    }
+
+    /// Records what Step Functions shows, as following from the runner's last event.
+    pub(crate) fn show(&mut self, runner: Runner, event: Event) -> Result<Sequence, Broken> {
+        let previous = self.execution.last_event(runner);
+        self.show_after(previous, event)
+    }
+
+    /// Records what Step Functions shows, as following from this event.
+    pub(crate) fn show_after(&mut self, previous: u64, event: Event) -> Result<Sequence, Broken> {
+        let event_id = self.execution.head.event_id + 1;
+        self.write(Some(event_id), previous, event)
+    }
+
+    fn write(
+        &mut self,
+        event_id: Option<u64>,
+        previous_event_id: u64,
+        event: Event,
+    ) -> Result<Sequence, Broken> {
+        let sequence = self.next_sequence();
+        let record = HistoryRecord {
+            sequence,
+            at: self.now,
+            event_id,
+            previous_event_id,
+            event,
+        };
+        self.execution.apply(&record)?;
+        self.history.push(record);
+        Ok(sequence)
+    }
+
+    /// The sequence of the record that comes next.
+    pub(crate) fn next_sequence(&self) -> Sequence {
+        Sequence(self.execution.head.sequence.0 + 1)
+    }
+
+    /// Asks the world to wait for something.
+    pub(crate) fn open(&mut self, wait: Wait) {
+        self.opened.push(wait);
+    }
+
+    /// Asks the world to move a deadline.
+    pub(crate) fn move_due(&mut self, wait: Sequence, due: Timestamp, republish: bool) {
+        self.moved.push((wait, due, republish));
+    }
+
+    /// Tells the world.
+    pub(crate) fn announce(&mut self, announcement: Announcement) {
+        self.announced.push(announcement);
+    }
+
+    pub(crate) fn scope(&self, scope: ScopeId) -> Result<&Scope, Broken> {
+        self.execution
+            .scopes
+            .get(&scope)
+            .ok_or_else(|| Broken::new(format!("there is no scope {}", scope.0)))
+    }
+
+    pub(crate) fn position(&self, scope: ScopeId) -> Result<&Position, Broken> {
+        let position = self.scope(scope)?.position();
+        position.ok_or_else(|| Broken::new(format!("scope {} is in no state", scope.0)))
+    }
+
+    pub(crate) fn step(&self, entry: EntryId) -> Result<&Step, Broken> {
+        let step = self
+            .execution
+            .ledger
+            .get(&entry)
+            .and_then(|entry| entry.step());
+        step.ok_or_else(|| Broken::new(format!("there is no step of entry {}", entry.0)))
+    }
+
+    pub(crate) fn undo(&self, entry: EntryId) -> Result<&Undo, Broken> {
+        let undo = self.step(entry)?.undo.as_deref();
+        undo.ok_or_else(|| Broken::new(format!("entry {} is not being undone", entry.0)))
+    }
+
+    /// The definition of a state; the machine's lifetime, so that records can be written meanwhile.
+    pub(crate) fn state(&self, name: &StateName) -> Result<&'a State, Broken> {
+        let state = self.machine.state(name);
+        state.ok_or_else(|| Broken::new(format!("the machine has no state {name}")))
+    }
+}
+
+/// A cause that names the state.
+pub(crate) fn in_state(state: &str, entered_event: u64, text: impl std::fmt::Display) -> String {
+    format!(
+        "An error occurred while executing the state '{state}' (entered at the event id #{entered_event}). {text}"
+    )
+}

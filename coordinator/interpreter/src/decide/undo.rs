@@ -1,0 +1,209 @@
+//! The undo of an entry: a Task whose input is the entry, tried until it succeeds or an operator has to look.
+
+use std::borrow::Cow;
+
+use super::Taken;
+use super::context::data;
+use super::task::{Errand, undo_name};
+use super::turn::{Failure, Turn};
+use crate::compensation::{entry_input, of_failure};
+use crate::definition::{Compensation, Seconds, StateName};
+use crate::effect::{Announcement, Incident, Wait, WaitKind};
+use crate::execution::Broken;
+use crate::history::{Event, Outcome, Payload, Trigger};
+use crate::ids::{EntryId, Runner, Sequence};
+use crate::input::{Ignored, Reply};
+use crate::{retry, states};
+
+impl<'a> Turn<'a> {
+    pub(super) fn start_undo(&mut self, entry: EntryId, trigger: &Trigger) -> Result<(), Broken> {
+        let step = self.step(entry)?;
+        let name = StateName::new(&undo_name(step.state.as_str()));
+        let input = Payload::new(entry_input(step, trigger));
+        let scope = self.execution.ledger.get(&entry).map(|entry| entry.scope);
+        let previous = scope.map_or(0, |scope| self.execution.last_event(Runner::State(scope)));
+        self.show_after(
+            previous,
+            Event::UndoStarted {
+                entry,
+                name,
+                input,
+                trigger: trigger.clone(),
+            },
+        )?;
+        self.dispatch(Runner::Undo(entry))
+    }
+
+    /// The Task that undoes the entry's step.
+    pub(super) fn compensation(&self, entry: EntryId) -> Result<&'a Compensation, Broken> {
+        let name = &self.step(entry)?.state;
+        let compensation = states::compensation_of(self.state(name)?);
+        compensation.ok_or_else(|| Broken::new(format!("{name} has no compensation")))
+    }
+
+    pub(super) fn undo_errand(
+        &self,
+        entry: EntryId,
+    ) -> Result<Result<Errand<'a>, Failure>, Broken> {
+        let compensation = self.compensation(entry)?;
+        let (step, undo) = (self.step(entry)?, self.undo(entry)?);
+        let state = undo_name(step.state.as_str());
+        let context = self.context(&self.undo_place(entry, &state, self.next_token(0))?);
+        let data = data(&undo.input, &context, self.random());
+        let number = |seconds: &Seconds, field: &str| match seconds {
+            Seconds::Literal(seconds) => Ok(*seconds),
+            Seconds::Path(path) => states::seconds_at(path, &data, |problem| match problem {
+                Ok(found) => {
+                    super::task::not_seconds(&state, undo.entered_event, field, path.text(), found)
+                }
+                Err(error) => Failure::of_query(&state, undo.entered_event, error),
+            }),
+        };
+        let arguments = match &compensation.parameters {
+            None => Ok(undo.input.clone()),
+            Some(parameters) => match parameters.evaluate(&data) {
+                Ok(arguments) => Ok(Payload::new(arguments)),
+                Err(error) => Err(Failure::of_query(&state, undo.entered_event, &error)),
+            },
+        };
+        let timeout_seconds = number(&compensation.timeout, "TimeoutSecondsPath");
+        let heartbeat_seconds = compensation
+            .heartbeat
+            .as_ref()
+            .map(|field| number(field, "HeartbeatSecondsPath"))
+            .transpose();
+        let errand = (|| {
+            Ok(Errand {
+                resource: &compensation.resource,
+                arguments: arguments?,
+                timeout_seconds: Some(timeout_seconds?),
+                heartbeat_seconds: heartbeat_seconds?,
+                attempt: undo.attempt,
+                key: format!("{}/undo/{}", step.key, step.round),
+                compensates: Some(step.key.clone()),
+                state: state.clone(),
+            })
+        })();
+        Ok(errand)
+    }
+
+    pub(super) fn undo_succeeded(
+        &mut self,
+        entry: EntryId,
+        result: &Payload,
+    ) -> Result<(), Broken> {
+        let name = StateName::new(&undo_name(self.step(entry)?.state.as_str()));
+        self.show(
+            Runner::Undo(entry),
+            Event::UndoSucceeded {
+                entry,
+                name,
+                output: result.clone(),
+            },
+        )?;
+        Ok(())
+    }
+
+    /// The attempt failed: the next is scheduled, or an operator has to look. Nothing is swallowed (invariant 9).
+    pub(super) fn undo_failed(&mut self, entry: EntryId, failure: Failure) -> Result<(), Broken> {
+        let compensation = self.compensation(entry)?;
+        let retries = Cow::Borrowed(&self.undo(entry)?.retries);
+        if let Some(retrier) = retry::matching(&compensation.retry, &retries, &failure.error) {
+            let used = retries.get(retrier).copied().unwrap_or(0);
+            let until = retry::next_attempt(
+                &compensation.retry[retrier],
+                used + 1,
+                self.now,
+                self.fraction(),
+            );
+            let wait = self.record(Event::RetryScheduled {
+                runner: Runner::Undo(entry),
+                retrier,
+                until,
+            })?;
+            self.open(Wait {
+                wait,
+                due: Some(until),
+                kind: WaitKind::Timer,
+            });
+            return Ok(());
+        }
+        let Failure { error, cause } = failure;
+        let wait = self.record(Event::UndoSuspended {
+            entry,
+            error: error.clone(),
+            cause: cause.clone(),
+        })?;
+        let state = self.step(entry)?.state.to_string();
+        let incident = Incident {
+            state,
+            error,
+            cause,
+            entry: (*self.undo(entry)?.input).clone(),
+        };
+        self.open(Wait {
+            wait,
+            due: None,
+            kind: WaitKind::Incident(Box::new(incident.clone())),
+        });
+        self.announce(Announcement::Suspended(Box::new(incident)));
+        Ok(())
+    }
+
+    /// A step that was in flight when its scope was closed answers in time.
+    pub(super) fn drain_reply(
+        &mut self,
+        entry: EntryId,
+        task: Sequence,
+        reply: &Reply,
+    ) -> Result<Taken, Broken> {
+        let (outcome, result, error, cause) = match reply {
+            // It keeps what time it was left.
+            Reply::Heartbeat => return Ok(Ok(())),
+            Reply::Success(result) => (Outcome::Committed, Some(result.clone()), None, None),
+            Reply::Failure {
+                error,
+                cause,
+                effect,
+            } => (
+                of_failure(error, *effect),
+                None,
+                Some(error.clone()),
+                cause.clone(),
+            ),
+            Reply::Unusable { error, cause } => (
+                Outcome::Unknown,
+                None,
+                Some(error.clone()),
+                Some(cause.clone()),
+            ),
+        };
+        self.record(Event::EntryDrained {
+            entry,
+            task,
+            outcome,
+            result,
+            error,
+            cause,
+        })?;
+        Ok(Ok(()))
+    }
+
+    /// It did not.
+    pub(super) fn drain_due(&mut self, entry: EntryId, task: Sequence) -> Result<Taken, Broken> {
+        let until = self.step(entry)?.drain.map(|(_, until)| until);
+        if until.is_none_or(|until| self.now < until) {
+            return Ok(Err(Ignored::NotDue));
+        }
+        let error = Some("States.Timeout".to_owned());
+        self.record(Event::EntryDrained {
+            entry,
+            task,
+            outcome: Outcome::Unknown,
+            result: None,
+            error,
+            cause: None,
+        })?;
+        Ok(Ok(()))
+    }
+}

@@ -1,0 +1,22 @@
+//! The states, one file per type: each computes, records and asks; where it leads is decided elsewhere.
+
+mod choice;
+mod compensate;
+mod condition;
+mod data;
+mod fail;
+mod parallel;
+mod pass;
+mod succeed;
+mod task;
+mod wait;
+
+pub(crate) use choice::choice;
+pub(crate) use compensate::compensate;
+pub(crate) use data::seconds_at;
+pub(crate) use fail::fail;
+pub(crate) use parallel::{branch_ended, parallel};
+pub(crate) use pass::pass;
+pub(crate) use succeed::succeed;
+pub(crate) use task::{compensation_of, resource_of, step_errand, task_result};
+pub(crate) use wait::{wait, wait_over};

@@ -1,0 +1,101 @@
+//! Task: work done by somebody else. Source: States Language, "Task State".
+
+use super::data::{Flow, seconds_at};
+use crate::decide::{Errand, Failure, Turn};
+use crate::definition::{Compensation, Resource, Seconds, State, StateKind, Task};
+use crate::execution::Broken;
+use crate::history::Payload;
+use crate::ids::ScopeId;
+
+/// What the next attempt of the scope's Task sends.
+pub(crate) fn step_errand<'a>(
+    turn: &Turn<'a>,
+    scope: ScopeId,
+) -> Result<Result<Errand<'a>, Failure>, Broken> {
+    let position = turn.position(scope)?;
+    let state = turn.state(&position.state)?;
+    let task = task_of(state)?;
+    // The record that arms the step comes before the one that names the attempt.
+    let token = turn.next_token(u64::from(turn.needs_arming(scope)?));
+    let flow = Flow::new(turn, scope, state, Some(token))?;
+    let compute = || {
+        let input = flow.input()?;
+        let timeout_seconds = seconds(&flow, task.timeout.as_ref(), &input, "TimeoutSecondsPath")?;
+        let heartbeat_seconds = seconds(
+            &flow,
+            task.heartbeat.as_ref(),
+            &input,
+            "HeartbeatSecondsPath",
+        )?;
+        Ok(Errand {
+            resource: &task.resource,
+            state: state.name.to_string(),
+            arguments: flow.template(task.parameters.as_ref(), input)?,
+            timeout_seconds,
+            heartbeat_seconds,
+            attempt: position.attempt,
+            key: format!("{}/{}", turn.execution.head.id, position.visit),
+            compensates: None,
+        })
+    };
+    Ok(compute())
+}
+
+fn seconds(
+    flow: &Flow<'_>,
+    field: Option<&Seconds>,
+    input: &Payload,
+    name: &str,
+) -> Result<Option<u32>, Failure> {
+    match field {
+        None => Ok(None),
+        Some(Seconds::Literal(seconds)) => Ok(Some(*seconds)),
+        Some(Seconds::Path(path)) => {
+            let found = seconds_at(path, &flow.data(input), |problem| match problem {
+                Err(error) => flow.failure(error),
+                Ok(found) => {
+                    let path = path.text();
+                    flow.runtime(format!("The {name} parameter does not reference an integer of 1 to 99999999: {path} == {found}"))
+                }
+            });
+            found.map(Some)
+        }
+    }
+}
+
+/// The Task's result is there.
+pub(crate) fn task_result(
+    turn: &mut Turn<'_>,
+    scope: ScopeId,
+    result: &Payload,
+) -> Result<(), Broken> {
+    let state = turn.state(&turn.position(scope)?.state)?;
+    let task = task_of(state)?;
+    let flow = Flow::new(turn, scope, state, None)?;
+    let output = flow
+        .template(task.result_selector.as_ref(), result.clone())
+        .and_then(|result| flow.output(result, task.result_path.as_ref()));
+    match output {
+        Ok(output) => turn.exit(scope, output, &task.transition),
+        Err(failure) => turn.fail(scope, failure),
+    }
+}
+
+fn task_of(state: &State) -> Result<&Task, Broken> {
+    match &state.kind {
+        StateKind::Task(task) => Ok(task),
+        _ => Err(Broken::new(format!("{} is no Task", state.name))),
+    }
+}
+
+/// Where a Task's work is done.
+pub(crate) fn resource_of(state: &State) -> Option<&Resource> {
+    task_of(state).ok().map(|task| &task.resource)
+}
+
+/// The Task that undoes this one.
+pub(crate) fn compensation_of(state: &State) -> Option<&Compensation> {
+    task_of(state)
+        .ok()
+        .and_then(|task| task.compensate.as_deref())
+}

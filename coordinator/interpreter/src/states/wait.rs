@@ -1,0 +1,100 @@
+//! Wait: a pause. Source: States Language, "Wait State".
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::data::Flow;
+use crate::decide::{Failure, Turn};
+use crate::definition::{Seconds, State, StateKind, Wait, WaitFor};
+use crate::effect::{self, WaitKind};
+use crate::execution::Broken;
+use crate::history::{Event, Payload};
+use crate::ids::ScopeId;
+
+pub(crate) fn wait(
+    turn: &mut Turn<'_>,
+    scope: ScopeId,
+    state: &State,
+    wait: &Wait,
+) -> Result<(), Broken> {
+    let flow = Flow::new(turn, scope, state, None)?;
+    match flow
+        .input()
+        .and_then(|input| until(&flow, &wait.until, &input, turn.now))
+    {
+        Err(failure) => turn.fail(scope, failure),
+        Ok(until) => {
+            let wait = turn.record(Event::WaitScheduled { scope, until })?;
+            turn.open(effect::Wait {
+                wait,
+                due: Some(until),
+                kind: WaitKind::Timer,
+            });
+            Ok(())
+        }
+    }
+}
+
+fn until(
+    flow: &Flow<'_>,
+    until: &WaitFor,
+    input: &Payload,
+    now: Timestamp,
+) -> Result<Timestamp, Failure> {
+    let after = |seconds: u32| {
+        now.checked_add(SignedDuration::from_secs(i64::from(seconds)))
+            .map_err(|_| flow.runtime("Wait state delay is too long."))
+    };
+    match until {
+        WaitFor::Seconds(seconds) => after(*seconds),
+        WaitFor::Timestamp(timestamp) => Ok(*timestamp),
+        WaitFor::SecondsPath(path) => {
+            let found = path
+                .get(&flow.data(input))
+                .map_err(|error| flow.failure(&error))?;
+            let seconds = found
+                .as_u64()
+                .and_then(|seconds| u32::try_from(seconds).ok());
+            match seconds.filter(|seconds| *seconds <= Seconds::MAX) {
+                Some(seconds) => after(seconds),
+                None => {
+                    let text = format!(
+                        "The SecondsPath parameter does not reference an integer value between 0 and {}: {} == {found}",
+                        Seconds::MAX,
+                        path.text()
+                    );
+                    Err(flow.runtime(text))
+                }
+            }
+        }
+        WaitFor::TimestampPath(path) => {
+            let found = path
+                .get(&flow.data(input))
+                .map_err(|error| flow.failure(&error))?;
+            timestamp(&found).ok_or_else(|| {
+                let text = format!(
+                    "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: {} == {}",
+                    path.text(),
+                    found.as_str().map_or_else(|| found.to_string(), str::to_owned)
+                );
+                flow.runtime(text)
+            })
+        }
+    }
+}
+
+fn timestamp(value: &Value) -> Option<Timestamp> {
+    super::condition::timestamp(value.as_str()?)
+}
+
+/// The pause is over.
+pub(crate) fn wait_over(turn: &mut Turn<'_>, scope: ScopeId, state: &State) -> Result<(), Broken> {
+    let StateKind::Wait(wait) = &state.kind else {
+        return Err(Broken::new(format!("{} is no Wait", state.name)));
+    };
+    let flow = Flow::new(turn, scope, state, None)?;
+    match flow.input().and_then(|input| flow.exit(input)) {
+        Ok(output) => turn.exit(scope, output, &wait.transition),
+        Err(failure) => turn.fail(scope, failure),
+    }
+}
