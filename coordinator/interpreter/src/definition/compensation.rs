@@ -1,6 +1,12 @@
 //! `Compensate` on a Task: the Task that undoes it. Source: the saga extension, "Fields".
 
-use super::{Resource, Retrier, Seconds};
+use super::document::Node;
+use super::fault::{FaultCode, Faults, excerpt};
+use super::fields::{Fields, integer, wrong_type};
+use super::recovery::parse_retry;
+use super::task::{check_heartbeat, parse_resource};
+use super::vocabulary::COMPENSATION;
+use super::{ErrorName, Jitter, Resource, Retrier, Seconds};
 use crate::query::Template;
 
 /// How long an undo may take that does not say.
@@ -19,4 +25,143 @@ pub struct Compensation {
     pub heartbeat: Option<Seconds>,
     /// `Retry`; without it 8 retries of any error, 1 s doubling to 60 s.
     pub retry: Vec<Retrier>,
+}
+
+/// Reads `Compensate` of a Task whose own resource is `step`.
+pub(super) fn parse_compensation(
+    node: Node<'_>,
+    step: Option<&Resource>,
+    faults: &mut Faults,
+) -> Option<Compensation> {
+    if node.as_bool().is_some() {
+        let remedy = "write an object with the undo's 'Resource'; true stands in a Catcher";
+        wrong_type(node, "Object", remedy, faults);
+        return None;
+    }
+    let fields = Fields::open(node, &COMPENSATION, faults)?;
+    if let Some(nested) = fields.get("Compensate") {
+        let remedy =
+            "an undo is not undone: when it fails it is tried again, then a person decides";
+        faults.schema(
+            nested.key_spot(),
+            "'Compensate' inside a 'Compensate' is not supported",
+            remedy,
+        );
+    }
+    let resource = parse_resource(fields, faults);
+    if resource.is_some() && resource.as_ref() == step {
+        faults.warning(
+            fields.get("Resource").unwrap_or(node).spot(),
+            FaultCode::CompensationSharesResource,
+            "The undo is sent to the Resource of its step",
+            "give the undo a queue of its own: a worker that does not read the message's type would do the work twice",
+        );
+    }
+    let parameters = fields.template("Parameters", faults);
+    if let Some(node) = fields.get("Parameters") {
+        warn_of_results(node, faults);
+    }
+    let timeout = fields
+        .get("TimeoutSeconds")
+        .and_then(|node| integer(node, 1..=Seconds::MAX, faults));
+    let timeout = timeout.unwrap_or(UNDO_TIMEOUT_SECONDS);
+    let heartbeat = fields
+        .get("HeartbeatSeconds")
+        .and_then(|node| integer(node, 1..=Seconds::MAX, faults));
+    let heartbeat = heartbeat.map(Seconds::Literal);
+    check_heartbeat(fields, heartbeat.as_ref(), timeout, faults);
+    let retry = parse_retry(fields, faults).unwrap_or_else(retry_default);
+    Some(Compensation {
+        resource: resource?,
+        parameters,
+        timeout: Seconds::Literal(timeout),
+        heartbeat,
+        retry,
+    })
+}
+
+/// How an undo is tried again that does not say.
+fn retry_default() -> Vec<Retrier> {
+    vec![Retrier {
+        error_equals: vec![ErrorName::All],
+        interval_seconds: 1,
+        max_attempts: 8,
+        backoff_rate: 2.0,
+        max_delay_seconds: Some(60),
+        jitter: Jitter::None,
+    }]
+}
+
+/// A step that timed out may have run, but has given no result: an undo that needs one fails just then.
+fn warn_of_results(node: Node<'_>, faults: &mut Faults) {
+    for (key, member) in node.members() {
+        if let Some(text) = member.as_str()
+            && key.ends_with(".$")
+            && let Some(read) = ["$.Result", "$.Output"]
+                .into_iter()
+                .find(|path| reads(text, path))
+        {
+            faults.warning(
+                member.spot(),
+                FaultCode::CompensationReadsResult,
+                format!("The undo reads {read}, which is null when the step's outcome is unknown"),
+                "undo by what was sent, $.Input or $.Arguments, not by what came back",
+            );
+        }
+        warn_of_results(member, faults);
+    }
+    for element in node.elements() {
+        warn_of_results(element, faults);
+    }
+}
+
+/// Whether a path or an intrinsic call reads `path`, a field of the entry: `$.Result`, but not `$.Results` or `$$.Result`.
+fn reads(text: &str, path: &str) -> bool {
+    text.match_indices(path).any(|(start, found)| {
+        let before = text[..start].chars().next_back();
+        let after = text[start + found.len()..].chars().next();
+        before != Some('$')
+            && !after.is_some_and(|character| character.is_alphanumeric() || character == '_')
+    })
+}
+
+/// Warns of each plain Catcher of a Parallel whose branches have entries: what the aborted branches did stays done.
+pub(super) fn warn_of_kept_effects(block: Node<'_>, faults: &mut Faults) {
+    for (_, state) in block.get("States").into_iter().flat_map(Node::members) {
+        let Some(branches) = state.get("Branches") else {
+            continue;
+        };
+        if let Some(step) = branches.elements().find_map(step_with_compensation) {
+            let catchers = state.get("Catch").into_iter().flat_map(Node::elements);
+            for catcher in catchers
+                .filter(|catcher| catcher.get("Compensate").and_then(Node::as_bool) != Some(true))
+            {
+                faults.warning(
+                    catcher.spot(),
+                    FaultCode::CatchKeepsEffects,
+                    format!(
+                        "This Catcher leaves what the branches did, such as '{}', as it is",
+                        excerpt(step)
+                    ),
+                    "add \"Compensate\": true to undo it before 'Next'",
+                );
+            }
+        }
+        for branch in branches.elements() {
+            warn_of_kept_effects(branch, faults);
+        }
+    }
+}
+
+/// A step of the block, or of a block inside it, that has an undo.
+fn step_with_compensation(block: Node<'_>) -> Option<&str> {
+    block.get("States")?.members().find_map(|(name, state)| {
+        if state.get("Compensate").is_some_and(Node::is_object) {
+            return Some(name);
+        }
+        state
+            .get("Branches")?
+            .elements()
+            .find_map(step_with_compensation)
+    })
 }

@@ -210,4 +210,3 @@ pub enum Text {
     /// `ErrorPath`, `CausePath`.
     Path(Expression),
 }
-

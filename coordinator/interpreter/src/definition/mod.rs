@@ -5,10 +5,25 @@
 
 mod compensation;
 mod condition;
+mod document;
+mod fault;
+mod fields;
+mod graph;
 mod machine;
+mod parse;
+mod reader;
+mod recovery;
+mod spelling;
+mod states;
 mod task;
+mod token;
+mod vocabulary;
 
 pub use compensation::{Compensation, UNDO_TIMEOUT_SECONDS};
 pub use condition::{Comparison, Condition, Operand, Operator, Test, TypeTest};
-pub use machine::{BlockId, Block, Choice, Fail, Machine, Parallel, Pass, Rule, State, StateKind, StateName, Text, Transition, Wait, WaitFor};
+pub use fault::{Fault, FaultCode, Severity};
+pub use machine::{
+    Block, BlockId, Choice, Fail, Machine, Parallel, Pass, Rule, State, StateKind, StateName, Text,
+    Transition, Wait, WaitFor,
+};
 pub use task::{Catcher, ErrorName, Jitter, Resource, Retrier, Seconds, Task};
