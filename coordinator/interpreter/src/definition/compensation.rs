@@ -165,3 +165,112 @@ fn step_with_compensation(block: Node<'_>) -> Option<&str> {
             .find_map(step_with_compensation)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::fault::tests::{faults, state_faults};
+    use crate::definition::{Machine, StateKind, StateName};
+
+    fn check(compensate: &str, expected: &[&str]) {
+        let state = format!(
+            r#"{{"Type":"Task","Resource":"queue:a","End":true,"Compensate":{compensate}}}"#
+        );
+        assert_eq!(state_faults(&state), expected);
+    }
+
+    #[test]
+    fn an_undo_without_more_has_its_defaults() {
+        let text = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"queue:a","End":true,
+            "Compensate":{"Resource":"queue:b"}}}}"#;
+        let (machine, warnings) = Machine::parse(text).expect("a sound definition");
+        assert_eq!(warnings, []);
+        let Some(StateKind::Task(task)) =
+            machine.state(&StateName::new("A")).map(|state| &state.kind)
+        else {
+            panic!("A is a Task");
+        };
+        let undo = task.compensate.as_deref().expect("an undo");
+        assert!(matches!(undo.timeout, Seconds::Literal(60)));
+        assert_eq!(undo.retry.len(), 1);
+        assert_eq!(
+            (undo.retry[0].max_attempts, undo.retry[0].max_delay_seconds),
+            (8, Some(60))
+        );
+        assert_eq!(undo.retry[0].error_equals, [ErrorName::All]);
+    }
+
+    #[test]
+    fn an_undo_has_fewer_fields_than_a_task() {
+        check(
+            r#"{"Comment":"c","Resource":"queue:b","Parameters":{"a.$":"$.Input.a"},"Retry":[]}"#,
+            &[],
+        );
+        check("{}", &["/Compensate These fields are required: [Resource]"]);
+        check("true", &["/Compensate Expected value of type Object"]);
+        check(
+            r#"{"Resource":"queue:b","Catch":[],"TimeoutSecondsPath":"$.a","Arguments":{}}"#,
+            &[
+                "/Compensate/Catch Field 'Catch' is not supported",
+                "/Compensate/TimeoutSecondsPath Field 'TimeoutSecondsPath' is not supported",
+                "/Compensate/Arguments This version does not run 'Arguments' of a Compensate",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_undo_is_not_undone() {
+        check(
+            r#"{"Resource":"queue:b","Compensate":{"Resource":"queue:c"}}"#,
+            &["/Compensate/Compensate 'Compensate' inside a 'Compensate' is not supported"],
+        );
+    }
+
+    #[test]
+    fn an_undos_heartbeat_is_shorter_than_its_timeout() {
+        check(
+            r#"{"Resource":"queue:b","HeartbeatSeconds":60}"#,
+            &["/Compensate/HeartbeatSeconds HeartbeatSeconds must be smaller than TimeoutSeconds"],
+        );
+        check(
+            r#"{"Resource":"queue:b","HeartbeatSeconds":60,"TimeoutSeconds":61}"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn an_undo_that_reads_what_came_back_is_warned_about() {
+        check(
+            r#"{"Resource":"queue:b","Parameters":{"id.$":"$.Result.id","all":[{"o.$":"States.Array($.Output)"}],
+                "a.$":"$.Results","b.$":"$.Input.Result","c.$":"$$.Result"}}"#,
+            &[
+                "/Compensate/Parameters/id.$ warning: The undo reads $.Result, which is null when the step's outcome is unknown",
+                "/Compensate/Parameters/all/0/o.$ warning: The undo reads $.Output, which is null when the step's outcome is unknown",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_undo_in_the_queue_of_its_step_is_warned_about() {
+        check(
+            r#"{"Resource":"queue:a"}"#,
+            &["/Compensate/Resource warning: The undo is sent to the Resource of its step"],
+        );
+    }
+
+    #[test]
+    fn a_plain_catch_over_branches_with_undos_is_warned_about() {
+        let definition = |catcher: &str| {
+            format!(
+                r#"{{"StartAt":"P","States":{{"B":{{"Type":"Succeed"}},"P":{{"Type":"Parallel","End":true,
+                "Catch":[{{"ErrorEquals":["States.ALL"],"Next":"B"{catcher}}}],"Branches":[{{"StartAt":"Q","States":{{
+                "Q":{{"Type":"Parallel","End":true,"Branches":[{{"StartAt":"T","States":{{"T":{{"Type":"Task","End":true,
+                "Resource":"queue:a","Compensate":{{"Resource":"queue:b"}}}}}}}}]}}}}}}]}}}}}}"#
+            )
+        };
+        let warning = "/States/P/Catch/0 warning: This Catcher leaves what the branches did, such as 'T', as it is";
+        assert_eq!(faults(&definition("")), [warning]);
+        assert_eq!(faults(&definition(r#","Compensate":false"#)), [warning]);
+        assert_eq!(faults(&definition(r#","Compensate":true"#)), [""; 0]);
+    }
+}

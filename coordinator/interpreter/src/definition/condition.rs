@@ -376,3 +376,132 @@ const OPERATORS: &[&str] = &[
     "Or",
     "Not",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::fault::tests::state_faults;
+
+    fn check(rule: &str, expected: &[&str]) {
+        let state = format!(r#"{{"Type":"Choice","Choices":[{rule}],"Default":"B"}}"#);
+        let found: Vec<_> = state_faults(&state)
+            .into_iter()
+            .map(|fault| fault.replacen("/Choices/0", "", 1))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn every_operator_is_read() {
+        for operator in OPERATORS {
+            let operand = match *operator {
+                "And" | "Or" => r#"[{"Variable":"$.a","IsNull":true}]"#,
+                "Not" => r#"{"Variable":"$.a","IsNull":true}"#,
+                name if name.ends_with("Path") => r#""$.b""#,
+                name if name.starts_with("Is") || name.starts_with("Boolean") => "true",
+                name if name.starts_with("Numeric") => "1.5",
+                name if name.starts_with("Timestamp") => r#""2026-03-14T01:59:00Z""#,
+                _ => r#""x""#,
+            };
+            let variable = if matches!(*operator, "And" | "Or" | "Not") {
+                ""
+            } else {
+                r#""Variable":"$.a","#
+            };
+            check(
+                &format!(r#"{{{variable}"{operator}":{operand},"Next":"B"}}"#),
+                &[],
+            );
+        }
+    }
+
+    #[test]
+    fn an_operand_has_its_operators_type() {
+        check(
+            r#"{"Variable":"$.a","StringEquals":1,"Next":"B"}"#,
+            &["/StringEquals Expected value of type String"],
+        );
+        check(
+            r#"{"Variable":"$.a","NumericEquals":"1","Next":"B"}"#,
+            &["/NumericEquals Expected value of type Number"],
+        );
+        check(
+            r#"{"Variable":"$.a","IsNull":"true","Next":"B"}"#,
+            &["/IsNull Expected value of type Boolean"],
+        );
+        check(
+            r#"{"Variable":"$.a","TimestampEquals":"2026","Next":"B"}"#,
+            &["/TimestampEquals String does not match RFC3339 timestamp"],
+        );
+        check(
+            r#"{"Variable":"a","StringEqualsPath":"b","Next":"B"}"#,
+            &[
+                "/Variable Value is not a valid JSONPath",
+                "/StringEqualsPath Value is not a valid JSONPath",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_rule_has_exactly_one_operator() {
+        check(
+            r#"{"Variable":"$.a","IsNull":true,"IsPresent":true,"Next":"B"}"#,
+            &["/IsPresent Only one comparison operator is allowed"],
+        );
+        check(
+            r#"{"Variable":"$.a","Next":"B"}"#,
+            &[" Exactly one comparison operator is required"],
+        );
+        check(
+            r#"{"IsNull":true,"Next":"B"}"#,
+            &[" These fields are required: [Variable]"],
+        );
+    }
+
+    #[test]
+    fn a_misspelt_operator_gets_a_suggestion_and_no_silence() {
+        check(
+            r#"{"Variable":"$.a","StringEqual":"x","Next":"B"}"#,
+            &[
+                " Exactly one comparison operator is required",
+                "/StringEqual Field 'StringEqual' is not supported",
+            ],
+        );
+    }
+
+    #[test]
+    fn only_the_outermost_rule_leads_on() {
+        check(
+            r#"{"Not":{"Variable":"$.a","IsNull":true,"Next":"B"},"Next":"B"}"#,
+            &["/Not/Next Field 'Next' is not supported"],
+        );
+    }
+
+    #[test]
+    fn a_combination_holds_rules_and_no_variable() {
+        check(r#"{"And":[],"Next":"B"}"#, &["/And Value cannot be empty"]);
+        check(
+            r#"{"Or":{},"Next":"B"}"#,
+            &["/Or Expected value of type Array"],
+        );
+        check(
+            r#"{"Not":[],"Next":"B"}"#,
+            &["/Not Expected value of type Object"],
+        );
+        check(
+            r#"{"Variable":"$.a","Not":{"Variable":"$.a","IsNull":true},"Next":"B"}"#,
+            &["/Variable Field 'Variable' is not supported beside 'Not'"],
+        );
+    }
+
+    #[test]
+    fn a_condition_in_jsonata_is_refused_in_plain_words() {
+        check(
+            r#"{"Condition":"{% true %}","Next":"B"}"#,
+            &[
+                " Exactly one comparison operator is required",
+                "/Condition This version does not run 'Condition' of a rule of Choices",
+            ],
+        );
+    }
+}

@@ -125,6 +125,11 @@ impl Faults {
         !self.errors.is_empty()
     }
 
+    /// Whether no further error is told, so that its message need not be made.
+    pub(super) fn full(&self) -> bool {
+        self.errors.len() >= DEFINITION_FAULTS_MAX
+    }
+
     /// Reports what the definition is refused for.
     pub(super) fn error(
         &mut self,
@@ -238,4 +243,85 @@ pub(super) fn excerpt(text: &str) -> String {
         excerpt.push('…');
     }
     excerpt
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::definition::Machine;
+
+    /// Every fault of a definition, errors before warnings, as `pointer problem` or `pointer warning: problem`.
+    pub(in crate::definition) fn faults(definition: &str) -> Vec<String> {
+        let faults = match Machine::parse(definition) {
+            Ok((_, warnings)) => warnings,
+            Err(errors) => errors,
+        };
+        let print = |fault: Fault| match fault.severity {
+            Severity::Error => format!("{} {}", fault.pointer, fault.problem),
+            Severity::Warning => format!("{} warning: {}", fault.pointer, fault.problem),
+        };
+        faults.into_iter().map(print).collect()
+    }
+
+    /// The faults of one state, by pointers relative to it. It stands first, and may lead to a state `B`.
+    pub(in crate::definition) fn state_faults(state: &str) -> Vec<String> {
+        let successor = if state.contains(r#""B""#) {
+            r#","B":{"Type":"Succeed"}"#
+        } else {
+            ""
+        };
+        let definition = format!(r#"{{"StartAt":"A","States":{{"A":{state}{successor}}}}}"#);
+        faults(&definition)
+            .into_iter()
+            .map(|fault| fault.replacen("/States/A", "", 1))
+            .collect()
+    }
+
+    fn check(definition: &str, expected: &str) {
+        let printed: Vec<_> = Machine::parse(definition)
+            .expect_err("a fault")
+            .iter()
+            .map(Fault::to_string)
+            .collect();
+        assert_eq!(printed.join("\n"), expected);
+    }
+
+    #[test]
+    fn a_fault_prints_as_one_line() {
+        check(
+            "{\n \"StartAt\": \"A\",\n \"States\": {\n  \"A\": { \"Type\": \"Pass\", \"Next\": \"Done\" },\n  \"Don\": { \"Type\": \"Succeed\" }}}",
+            "line 4, /States/A/Next: Missing 'Next' target: Done; did you mean 'Don'?\n\
+             line 5, /States/Don: State \"Don\" is not reachable.; lead a 'Next', 'Default' or 'Catch' to it, or remove it",
+        );
+    }
+
+    #[test]
+    fn a_fault_of_the_whole_is_at_the_root() {
+        check(
+            "{}",
+            "line 1, /: These fields are required: [States, StartAt]; add States, StartAt",
+        );
+    }
+
+    #[test]
+    fn a_pointer_escapes_slashes_and_tildes() {
+        check(
+            r#"{"StartAt":"a/b~c","States":{"a/b~c":{"Type":"Succeed","X":1}}}"#,
+            "line 1, /States/a~1b~0c/X: Field 'X' is not supported; \
+             a Succeed state has these: Type, Comment, QueryLanguage, InputPath, OutputPath",
+        );
+    }
+
+    #[test]
+    fn a_text_of_the_definition_stays_on_the_line() {
+        check(
+            r#"{"StartAt":"a\nb","States":{}}"#,
+            "line 1, /States: Value cannot be empty; 'States' holds at least one state",
+        );
+        assert_eq!(excerpt("a\nb"), "a\u{fffd}b");
+        assert_eq!(
+            excerpt(&"x".repeat(200)).chars().count(),
+            FAULT_EXCERPT_CHARACTERS_MAX + 1
+        );
+    }
 }

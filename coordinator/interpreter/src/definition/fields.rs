@@ -172,7 +172,7 @@ impl<'d> Fields<'d> {
                 for (pointer, remedy) in problems {
                     let place = node.find(&pointer).unwrap_or(node);
                     let problem = match place.key() {
-                        Some(key) if key.ends_with(".$") && place.as_str().is_some() => format!(
+                        Some(key) if key.ends_with(".$") => format!(
                             "The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call",
                             excerpt(key)
                         ),
@@ -333,6 +333,9 @@ pub(super) fn wrong_type(node: Node<'_>, expected: &str, remedy: &str, faults: &
 }
 
 fn unknown_field(name: &str, member: Node<'_>, shape: &Shape, faults: &mut Faults) {
+    if faults.full() {
+        return;
+    }
     let shown = excerpt(name);
     if shape.later.contains(&name) {
         faults.schema(
@@ -342,17 +345,14 @@ fn unknown_field(name: &str, member: Node<'_>, shape: &Shape, faults: &mut Fault
         );
         return;
     }
-    let remedy = did_you_mean(name, shape.fields.iter().copied(), || {
-        match elsewhere(name) {
-            Some(place) => format!("'{shown}' stands in {place}"),
-            None => format!("{} has these: {}", shape.kind, shape.fields.join(", ")),
-        }
-    });
-    faults.schema(
-        member.key_spot(),
-        format!("Field '{shown}' is not supported"),
-        remedy,
-    );
+    let remedy = match elsewhere(name) {
+        Some(place) => format!("'{shown}' stands in {place}"),
+        None => did_you_mean(name, shape.fields.iter().copied(), || {
+            format!("{} has these: {}", shape.kind, shape.fields.join(", "))
+        }),
+    };
+    let problem = format!("Field '{shown}' is not supported");
+    faults.schema(member.key_spot(), problem, remedy);
 }
 
 /// A text that begins like a path where no path is read is sent as it stands, which is hardly meant.

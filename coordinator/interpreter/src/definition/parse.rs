@@ -11,7 +11,7 @@ use super::compensation::warn_of_kept_effects;
 use super::document::Node;
 use super::fault::{Fault, FaultCode, Faults, excerpt};
 use super::fields::{Fields, wrong_type};
-use super::graph::check_block;
+use super::graph::check_graph;
 use super::reader::read;
 use super::spelling::did_you_mean;
 use super::states::parse_state;
@@ -73,7 +73,8 @@ impl Parser {
         let timeout = fields.integer("TimeoutSeconds", 1..=Seconds::MAX, &mut self.faults);
         let whole = QueryLanguage::of(root, &mut self.faults);
         if whole == QueryLanguage::JsonPath {
-            self.block(fields, root);
+            self.block(fields);
+            check_graph(root, &mut self.faults);
         } else {
             refuse_downgrades(root, &mut self.faults);
         }
@@ -91,10 +92,10 @@ impl Parser {
     /// Reads one branch of a Parallel.
     pub(super) fn branch(&mut self, node: Node<'_>) -> Option<BlockId> {
         let fields = Fields::open(node, &BRANCH, &mut self.faults)?;
-        Some(self.block(fields, node))
+        Some(self.block(fields))
     }
 
-    fn block(&mut self, fields: Fields<'_>, node: Node<'_>) -> BlockId {
+    fn block(&mut self, fields: Fields<'_>) -> BlockId {
         // The number is taken before the block's own branches take theirs, so that the top level is 0.
         let index = self.blocks.len();
         let id = BlockId(u32::try_from(index).unwrap_or(u32::MAX));
@@ -103,7 +104,6 @@ impl Parser {
         let start_at = fields.string("StartAt", &mut self.faults);
         if let Some(states) = fields.get("States") {
             self.block_states(states, id);
-            check_block(node, &mut self.faults);
         }
         self.blocks[index] = start_at.map(|name| Block {
             start_at: StateName::new(name),
@@ -271,4 +271,383 @@ fn report_duplicates(node: Node<'_>, role: Role, faults: &mut Faults) {
     for element in node.elements() {
         report_duplicates(element, role, faults);
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::definition::fault::tests::faults;
+    use crate::definition::{StateKind, Transition};
+    use crate::limits::DEFINITION_FAULTS_MAX;
+
+    /// A saga with every state type, every field of a Task and a loop.
+    const SAGA: &str = r#"{
+  "Comment": "a loan", "Version": "1.0", "TimeoutSeconds": 3600, "QueryLanguage": "JSONPath",
+  "StartAt": "Score",
+  "States": {
+    "Score": { "Type": "Task", "Resource": "queue:credit.score", "TimeoutSeconds": 5, "HeartbeatSeconds": 2,
+      "Parameters": { "name.$": "$.name", "fixed": [1, "é\u00e9"] }, "ResultSelector": { "score.$": "$.score" },
+      "ResultPath": "$.credit", "OutputPath": "$", "Next": "Both",
+      "Retry": [{ "ErrorEquals": ["States.Timeout"], "BackoffRate": 1.5, "JitterStrategy": "FULL" }],
+      "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "Undo", "ResultPath": null, "Compensate": true }],
+      "Compensate": { "Resource": "queue:credit.forget", "Parameters": { "name.$": "$.Input.name" } } },
+    "Both": { "Type": "Parallel", "Next": "Enough?", "ResultPath": null, "Branches": [
+      { "StartAt": "Reserve", "States": { "Reserve": { "Type": "Task", "Resource": "exchange:funds/reserve", "End": true } } },
+      { "StartAt": "Ask", "States": { "Ask": { "Type": "Task", "Resource": "review:loan", "End": true } } } ] },
+    "Enough?": { "Type": "Choice", "Default": "Wait", "Choices": [
+      { "And": [{ "Variable": "$.credit.score", "NumericGreaterThanEquals": 600 },
+                { "Not": { "Variable": "$.name", "StringMatches": "test*" } }], "Next": "Approved" },
+      { "Variable": "$.stop", "IsPresent": true, "Next": "Refused" } ] },
+    "Wait": { "Type": "Wait", "Seconds": 10, "Next": "Score" },
+    "Undo": { "Type": "Compensate", "Next": "Refused" },
+    "Refused": { "Type": "Fail", "Error": "Refused", "CausePath": "$.why" },
+    "Approved": { "Type": "Pass", "Result": { "approved": true }, "Next": "Done" },
+    "Done": { "Type": "Succeed" }
+  }
+}"#;
+
+    fn check(definition: &str, expected: &[&str]) {
+        assert_eq!(faults(definition), expected);
+    }
+
+    /// The first fault of a text that means harm, which must be found at once.
+    fn check_hostile(text: &str, expected: &str) {
+        let started = Instant::now();
+        let found = faults(text);
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "took {:?}",
+            started.elapsed()
+        );
+        assert!(found.len() <= DEFINITION_FAULTS_MAX);
+        assert!(
+            found.iter().all(|fault| fault.len() < 2000),
+            "a fault is longer than its reader's patience"
+        );
+        assert!(
+            found
+                .first()
+                .is_some_and(|first| first.starts_with(expected)),
+            "{:?}",
+            found.first()
+        );
+    }
+
+    #[test]
+    fn a_sound_saga_is_read_whole() {
+        let (machine, warnings) = Machine::parse(SAGA).expect("a sound definition");
+        assert_eq!(warnings, []);
+        assert_eq!(machine.timeout, Some(SignedDuration::from_hours(1)));
+        assert_eq!(machine.states().count(), 10);
+        assert_eq!(
+            machine.block(BlockId::TOP).start_at,
+            StateName::new("Score")
+        );
+        let both = machine
+            .state(&StateName::new("Both"))
+            .expect("Both is a state");
+        let StateKind::Parallel(parallel) = &both.kind else {
+            panic!("Both is a Parallel")
+        };
+        let starts: Vec<_> = parallel
+            .branches
+            .iter()
+            .map(|id| machine.block(*id).start_at.as_str())
+            .collect();
+        assert_eq!(starts, ["Reserve", "Ask"]);
+        assert_eq!(
+            parallel.transition,
+            Transition::Next(StateName::new("Enough?"))
+        );
+        assert_eq!(
+            machine
+                .state(&StateName::new("Ask"))
+                .map(|state| state.block),
+            parallel.branches.get(1).copied()
+        );
+    }
+
+    #[test]
+    fn ten_faults_are_listed_with_pointer_and_line() {
+        let definition = r#"{
+  "StartAt": "Reserve",
+  "Version": "2.0",
+  "States": {
+    "Reserve": {
+      "Type": "Task",
+      "Resource": "queu:funds.reserve",
+      "TimeoutSeconds": 0,
+      "Retry": [{ "ErrorEquals": [] }],
+      "Compensate": { "Parameters": {} },
+      "Nxet": "Wait"
+    },
+    "Wait": { "Type": "Wait", "Timestamp": "tomorrow", "Next": "Dnoe" },
+    "Done": { "Type": "Succeed", "Comment": 7 }
+  }
+}"#;
+        let errors = Machine::parse(definition).expect_err("ten faults and their consequences");
+        let found: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        let expected = [
+            "line 3, /Version: Version '2.0' of the States Language is not known; write \"1.0\", or leave it out",
+            "line 5, /States/Reserve: Exactly one of these fields is required: [Next, End]; add the name of the next state, or \"End\": true",
+            "line 7, /States/Reserve/Resource: Value is not a valid resource: 'queu:funds.reserve'; did you mean 'queue:funds.reserve'?",
+            "line 8, /States/Reserve/TimeoutSeconds: Minimum value is 1; write a number from 1 to 99999999",
+            "line 9, /States/Reserve/Retry/0/ErrorEquals: Value cannot be empty; 'ErrorEquals' holds at least one entry",
+            "line 10, /States/Reserve/Compensate: These fields are required: [Resource]; add Resource",
+            "line 11, /States/Reserve/Nxet: Field 'Nxet' is not supported; did you mean 'Next'?",
+            "line 13, /States/Wait: State \"Wait\" is not reachable.; lead a 'Next', 'Default' or 'Catch' to it, or remove it",
+            "line 13, /States/Wait/Timestamp: String does not match RFC3339 timestamp; write it like \"2026-03-14T01:59:00Z\", with 'T' and an offset or 'Z'",
+            "line 13, /States/Wait/Next: Missing 'Next' target: Dnoe; did you mean 'Done'?",
+            "line 14, /States/Done: State \"Done\" is not reachable.; lead a 'Next', 'Default' or 'Catch' to it, or remove it",
+            "line 14, /States/Done/Comment: Expected value of type String; write a text in double quotes",
+        ];
+        assert_eq!(found, expected);
+        let place = |fault: &Fault| (fault.line, fault.column);
+        assert_eq!(errors.iter().map(place).next_back(), Some((14, 45)));
+    }
+
+    #[test]
+    fn a_definition_is_an_object_with_its_fields() {
+        check("[]", &[" Definition must be a valid JSON object"]);
+        check(" ", &[" Definition must be a valid JSON object"]);
+        check("{}", &[" These fields are required: [States, StartAt]"]);
+        check(
+            r#"{"States":{"A":{"Type":"Succeed"}}}"#,
+            &[" These fields are required: [StartAt]"],
+        );
+        check(
+            r#"{"StartAt":"A"}"#,
+            &[" These fields are required: [States]"],
+        );
+        check(
+            r#"{"StartAt":"A","States":[]}"#,
+            &["/States Expected value of type Object"],
+        );
+        check(
+            r#"{"StartAt":"A","States":{}}"#,
+            &["/States Value cannot be empty"],
+        );
+    }
+
+    #[test]
+    fn what_a_later_version_runs_is_refused_in_plain_words() {
+        let machine = |more: &str| {
+            format!(r#"{{"StartAt":"A","States":{{"A":{{"Type":"Succeed"}}}}{more}}}"#)
+        };
+        check(
+            &machine(r#","CompensationPolicy":{"OnStop":"Abandon"}"#),
+            &[
+                "/CompensationPolicy This version does not run 'CompensationPolicy' of a state machine",
+            ],
+        );
+        check(
+            &machine(r#","QueryLanguage":"JSONata""#),
+            &["/QueryLanguage This version does not run JSONata"],
+        );
+    }
+
+    #[test]
+    fn a_machine_of_jsonata_has_no_state_of_jsonpath() {
+        check(
+            r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"JSONPath","End":true}}}"#,
+            &[
+                "/QueryLanguage This version does not run JSONata",
+                "/States/A 'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_name_is_unique_in_the_whole_machine_and_not_too_long() {
+        let branch = |name: &str| {
+            format!(r#"{{"StartAt":"{name}","States":{{"{name}":{{"Type":"Succeed"}}}}}}"#)
+        };
+        let machine = |left: &str, right: &str| {
+            let branches = format!("{},{}", branch(left), branch(right));
+            format!(
+                r#"{{"StartAt":"P","States":{{"P":{{"Type":"Parallel","End":true,"Branches":[{branches}]}}}}}}"#
+            )
+        };
+        let longest = "é".repeat(80);
+        check(&machine("A", &longest), &[]);
+        check(
+            &machine("A", "A"),
+            &["/States/P/Branches/1/States/A Duplicate State name: A"],
+        );
+        check(
+            &machine("A", "P"),
+            &["/States/P/Branches/1/States/P Duplicate State name: P"],
+        );
+        check(
+            &machine("A", &format!("{longest}x")),
+            &[&format!(
+                "/States/P/Branches/1/States/{longest}x The name of this state has 81 characters"
+            )],
+        );
+    }
+
+    #[test]
+    fn a_key_stands_once() {
+        check(
+            r#"{"StartAt":"A","StartAt":"A","States":{"A":{"Type":"Pass","End":true,"Result":{"b":1,"b":2}},
+                "A":{"Type":"Succeed","Type":"Succeed"}}}"#,
+            &[
+                "/StartAt Duplicate field 'StartAt'",
+                "/States/A/Result/b Duplicate field 'b'",
+                "/States/A Duplicate State name: A",
+                "/States/A/Type Duplicate field 'Type'",
+            ],
+        );
+    }
+
+    #[test]
+    fn hostile_texts_are_refused_at_once() {
+        check_hostile(
+            &"[".repeat(50_000),
+            " Objects and arrays are too deeply nested",
+        );
+        check_hostile(&"x".repeat(1024 * 1024), " Unrecognized token 'xxx");
+        check_hostile(
+            &" ".repeat(1024 * 1024 + 1),
+            " The definition has 1048577 bytes",
+        );
+        check_hostile(r#"{"StartAt":"\q"}"#, " Unrecognized character escape");
+        check_hostile(
+            r#"{"StartAt":"\udead"}"#,
+            " \\udead is half of a surrogate pair",
+        );
+        check_hostile(
+            &format!("{{{}\"a\":1}}", "\"a\":1,".repeat(170_000)),
+            " These fields are required",
+        );
+        let keys: String = (0..90_000).map(|key| format!("\"a{key}\":1,")).collect();
+        check_hostile(&format!("{{{keys}\"b\":1}}"), " These fields are required");
+        let states: String = (0..20_000)
+            .map(|state| format!(r#""state{state}":{{"Type":"Pass","Next":"stat{state}"}},"#))
+            .collect();
+        check_hostile(
+            &format!(r#"{{"StartAt":"A","States":{{{states}"A":1}}}}"#),
+            "/States Workflow has no terminal state",
+        );
+        let long = "k".repeat(500_000);
+        check_hostile(
+            &format!(r#"{{"StartAt":"A","{long}":{{"a":1,"a":2}}}}"#),
+            " These fields are required: [States]",
+        );
+        let nots = format!(
+            "{}{{\"IsNull\":1{}",
+            r#"{"Not":"#.repeat(115),
+            "}".repeat(116)
+        );
+        check_hostile(
+            &format!(
+                r#"{{"StartAt":"A","States":{{"A":{{"Type":"Choice","Choices":[{nots}]}}}}}}"#
+            ),
+            "/States Workflow has no terminal state",
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_definition_never_panics(
+            cuts in prop::collection::vec((0..SAGA.len(), 0..40_usize, prop::sample::select(PIECES)), 1..6)
+        ) {
+            let mut text: Vec<char> = SAGA.chars().collect();
+            for (at, length, piece) in cuts {
+                let start = at.min(text.len());
+                let end = (start + length).min(text.len());
+                text.splice(start..end, piece.chars());
+            }
+            let text: String = text.into_iter().collect();
+            for fault in Machine::parse(&text).err().unwrap_or_default() {
+                prop_assert!(fault.line >= 1 && fault.column >= 1 && !fault.problem.is_empty() && !fault.remedy.is_empty());
+            }
+        }
+
+        #[test]
+        fn a_definition_with_changed_values_never_panics(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(VALUES)), 1..8)
+        ) {
+            let mut definition: serde_json::Value = serde_json::from_str(SAGA).expect("the saga is JSON");
+            for (at, value) in changes {
+                let mut pointers = Vec::new();
+                list_pointers(&definition, String::new(), &mut pointers);
+                let value = serde_json::from_str(value).expect("a value is JSON");
+                if let Some(place) = definition.pointer_mut(at.get(&pointers)) {
+                    *place = value;
+                }
+            }
+            for fault in Machine::parse(&definition.to_string()).err().unwrap_or_default() {
+                prop_assert!(definition.pointer(&fault.pointer).is_some(), "{fault}");
+            }
+        }
+    }
+
+    fn list_pointers(value: &serde_json::Value, pointer: String, pointers: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(members) => {
+                for (key, member) in members {
+                    list_pointers(member, format!("{pointer}/{key}"), pointers);
+                }
+            }
+            serde_json::Value::Array(elements) => {
+                for (index, element) in elements.iter().enumerate() {
+                    list_pointers(element, format!("{pointer}/{index}"), pointers);
+                }
+            }
+            _ => {}
+        }
+        pointers.push(pointer);
+    }
+
+    /// What a change of the text puts in.
+    const PIECES: &[&str] = &[
+        "",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "\\",
+        "\\u",
+        "\\ud800",
+        ",",
+        ":",
+        "null",
+        "1e999",
+        "-",
+        "é",
+        "\"Next\":",
+        "\"Type\":",
+        "\"States\":{",
+        "$",
+        "$.a[",
+        "\u{0}",
+    ];
+
+    /// What a change of a value puts in.
+    const VALUES: &[&str] = &[
+        "null",
+        "true",
+        "0",
+        "-1",
+        "1.5",
+        "1e300",
+        "\"\"",
+        "\"Score\"",
+        "\"$.a\"",
+        "\"$[\"",
+        "\"Task\"",
+        "\"Choice\"",
+        "[]",
+        "{}",
+        "[[]]",
+        "[{}]",
+        "{\"a.$\":1}",
+        "{\"StartAt\":\"Score\",\"States\":{\"Score\":{\"Type\":\"Parallel\"}}}",
+    ];
 }

@@ -187,3 +187,94 @@ fn warn_of_unknown_error(name: &str, node: Node<'_>, faults: &mut Faults) {
         did_you_mean(name, KNOWN_ERRORS, otherwise),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::definition::fault::tests::state_faults;
+
+    fn check(fields: &str, expected: &[&str]) {
+        let state = format!(r#"{{"Type":"Task","Resource":"queue:a",{fields},"Next":"B"}}"#);
+        assert_eq!(state_faults(&state), expected);
+    }
+
+    #[test]
+    fn retriers_and_catchers_are_read() {
+        check(
+            r#""Retry":[{"ErrorEquals":["A","States.Timeout"],"IntervalSeconds":1,"MaxAttempts":0,"BackoffRate":1,
+                "MaxDelaySeconds":9,"JitterStrategy":"FULL"},{"ErrorEquals":["States.ALL"]}],
+               "Catch":[{"ErrorEquals":["A"],"ResultPath":null,"Compensate":true,"Next":"B"}]"#,
+            &[],
+        );
+        check(r#""Retry":[],"Catch":[]"#, &[]);
+    }
+
+    #[test]
+    fn every_number_has_its_range() {
+        check(
+            r#""Retry":[{"ErrorEquals":["A"],"IntervalSeconds":0,"MaxAttempts":-1,"BackoffRate":0.99,
+                "MaxDelaySeconds":31622400,"JitterStrategy":"HALF"}]"#,
+            &[
+                "/Retry/0/IntervalSeconds Minimum value is 1",
+                "/Retry/0/MaxAttempts Minimum value is 0",
+                "/Retry/0/BackoffRate Minimum value is 1.0",
+                "/Retry/0/MaxDelaySeconds Maximum value is 31622399",
+                "/Retry/0/JitterStrategy There is no jitter strategy 'HALF'",
+            ],
+        );
+    }
+
+    #[test]
+    fn errors_are_named() {
+        check(
+            r#""Retry":[{},{"ErrorEquals":[]},{"ErrorEquals":"A"},{"ErrorEquals":[1]}]"#,
+            &[
+                "/Retry/0 These fields are required: [ErrorEquals]",
+                "/Retry/1/ErrorEquals Value cannot be empty",
+                "/Retry/2/ErrorEquals Expected value of type Array",
+                "/Retry/3/ErrorEquals/0 Expected value of type String",
+            ],
+        );
+    }
+
+    #[test]
+    fn states_all_stands_alone_and_last() {
+        check(
+            r#""Retry":[{"ErrorEquals":["States.ALL"]},{"ErrorEquals":["A","States.ALL"]}]"#,
+            &[
+                "/Retry/0/ErrorEquals/0 States.ALL must be in the last entry",
+                "/Retry/1/ErrorEquals/1 States.ALL must appear alone in ErrorEquals",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_misspelt_error_is_warned_about() {
+        check(
+            r#""Retry":[{"ErrorEquals":["State.ALL","States.Timeuot","States.Mine","Lambda.Timeout","StateLost"]}]"#,
+            &[
+                "/Retry/0/ErrorEquals/0 warning: No error is named 'State.ALL'",
+                "/Retry/0/ErrorEquals/1 warning: No error is named 'States.Timeuot'",
+                "/Retry/0/ErrorEquals/2 warning: No error is named 'States.Mine'",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_catcher_leads_somewhere() {
+        check(
+            r#""Catch":[{"ErrorEquals":["A"]},{"ErrorEquals":["A"],"Next":"C"}]"#,
+            &[
+                "/Catch/0 These fields are required: [Next]",
+                "/Catch/1/Next Missing 'Next' target: C",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_catcher_compensates_or_not() {
+        check(
+            r#""Catch":[{"ErrorEquals":["A"],"Compensate":{"Resource":"queue:b"},"Next":"B"}]"#,
+            &["/Catch/0/Compensate Expected value of type Boolean"],
+        );
+    }
+}

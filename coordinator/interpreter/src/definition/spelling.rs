@@ -5,6 +5,9 @@ use super::fault::excerpt;
 /// How long a name may be for a comparison, which costs the product of both lengths.
 const CHARACTERS_MAX: usize = 100;
 
+/// How many known names are compared; a machine may have a hundred thousand states.
+const CANDIDATES_MAX: usize = 500;
+
 /// The known name nearest to `name`, if one is near: letters changed, missing, added or swapped, or in another case.
 pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if name.len() > CHARACTERS_MAX {
@@ -13,8 +16,12 @@ pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
     let lowercase = name.to_lowercase();
     known
         .into_iter()
+        .take(CANDIDATES_MAX)
         .filter(|candidate| candidate.len() <= CHARACTERS_MAX)
-        .map(|candidate| (distance(&lowercase, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            let distance = distance(&lowercase, &candidate.to_lowercase());
+            (distance, candidate)
+        })
         .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(4))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

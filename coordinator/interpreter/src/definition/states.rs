@@ -290,3 +290,248 @@ fn parse_text(fields: Fields<'_>, names: [&'static str; 2], faults: &mut Faults)
         (_, node) => expression(node, faults).map(Text::Path),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::fault::tests::state_faults;
+
+    fn check(state: &str, expected: &[&str]) {
+        assert_eq!(state_faults(state), expected);
+    }
+
+    #[test]
+    fn every_type_is_read() {
+        check(r#"{"Type":"Task","Resource":"queue:a","End":true}"#, &[]);
+        check(
+            r#"{"Type":"Pass","Result":[1],"ResultPath":"$.a","Next":"B"}"#,
+            &[],
+        );
+        check(
+            r#"{"Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true,"Next":"B"}],"Default":"B"}"#,
+            &[],
+        );
+        check(r#"{"Type":"Wait","Seconds":0,"Next":"B"}"#, &[]);
+        check(r#"{"Type":"Wait","SecondsPath":"$.a","Next":"B"}"#, &[]);
+        check(
+            r#"{"Type":"Wait","Timestamp":"2026-03-14T01:59:00Z","Next":"B"}"#,
+            &[],
+        );
+        check(r#"{"Type":"Wait","TimestampPath":"$.a","Next":"B"}"#, &[]);
+        check(
+            r#"{"Type":"Parallel","Branches":[{"StartAt":"C","States":{"C":{"Type":"Succeed"}}}],"End":true}"#,
+            &[],
+        );
+        check(
+            r#"{"Type":"Succeed","InputPath":null,"OutputPath":"$.a"}"#,
+            &[],
+        );
+        check(
+            r#"{"Type":"Fail","Error":"E","CausePath":"States.Format('{}', $.a)"}"#,
+            &[],
+        );
+        check(r#"{"Type":"Compensate","Next":"B"}"#, &[]);
+    }
+
+    #[test]
+    fn a_state_needs_a_known_type() {
+        check("[]", &[" Expected value of type Object"]);
+        check(r#"{"End":true}"#, &[" These fields are required: [Type]"]);
+        check(
+            r#"{"Type":"Tsak","End":true}"#,
+            &["/Type There is no state type 'Tsak'"],
+        );
+        check(
+            r#"{"Type":7,"End":true}"#,
+            &["/Type Expected value of type String"],
+        );
+        check(
+            r#"{"Type":"Map","End":true}"#,
+            &["/Type This version does not run Map states"],
+        );
+    }
+
+    #[test]
+    fn jsonata_is_refused_once_in_plain_words() {
+        check(
+            r#"{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% 1 %}","End":true}"#,
+            &["/QueryLanguage This version does not run JSONata"],
+        );
+        check(
+            r#"{"Type":"Pass","QueryLanguage":"JSONPath","End":true}"#,
+            &[],
+        );
+        check(
+            r#"{"Type":"Pass","QueryLanguage":"jq","Output":1,"End":true}"#,
+            &[
+                "/QueryLanguage There is no query language 'jq'",
+                "/Output This version does not run 'Output' of a Pass state",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_state_leads_on_or_ends_but_not_both() {
+        let both = "Exactly one of these fields is allowed: [Next, End]";
+        let none = "Exactly one of these fields is required: [Next, End]";
+        check(
+            r#"{"Type":"Pass","Next":"B","End":true}"#,
+            &[&format!("/End {both}")],
+        );
+        check(r#"{"Type":"Pass"}"#, &[&format!(" {none}")]);
+        check(r#"{"Type":"Pass","End":false}"#, &[&format!(" {none}")]);
+        check(r#"{"Type":"Pass","Next":"B","End":false}"#, &[]);
+        check(
+            r#"{"Type":"Pass","End":"true"}"#,
+            &["/End Expected value of type Boolean"],
+        );
+        check(
+            r#"{"Type":"Pass","Next":["B"]}"#,
+            &["/Next Expected value of type String"],
+        );
+    }
+
+    #[test]
+    fn an_ending_state_leads_nowhere() {
+        check(
+            r#"{"Type":"Succeed","End":true}"#,
+            &["/End Field 'End' is not supported"],
+        );
+        check(
+            r#"{"Type":"Fail","Next":"A"}"#,
+            &["/Next Field 'Next' is not supported"],
+        );
+        check(
+            r#"{"Type":"Fail","ResultPath":"$"}"#,
+            &["/ResultPath Field 'ResultPath' is not supported"],
+        );
+    }
+
+    #[test]
+    fn a_wait_has_one_length_within_its_range() {
+        let one = "[Seconds, SecondsPath, Timestamp, TimestampPath]";
+        check(
+            r#"{"Type":"Wait","End":true}"#,
+            &[&format!(" Exactly one of these fields is required: {one}")],
+        );
+        check(
+            r#"{"Type":"Wait","Seconds":1,"SecondsPath":"$.a","End":true}"#,
+            &[&format!(
+                "/SecondsPath Only one of these fields is allowed: {one}"
+            )],
+        );
+        check(
+            r#"{"Type":"Wait","Seconds":100000000,"End":true}"#,
+            &["/Seconds Maximum value is 99999999"],
+        );
+        check(
+            r#"{"Type":"Wait","Seconds":-1,"End":true}"#,
+            &["/Seconds Minimum value is 0"],
+        );
+        check(
+            r#"{"Type":"Wait","Seconds":1.5,"End":true}"#,
+            &["/Seconds Expected value of type Integer"],
+        );
+        check(
+            r#"{"Type":"Wait","Seconds":"1","End":true}"#,
+            &["/Seconds Expected value of type Integer"],
+        );
+    }
+
+    #[test]
+    fn a_timestamp_has_a_t_and_an_offset() {
+        for text in [
+            "2026-03-14T01:59:00Z",
+            "2026-03-14T01:59:00.123456Z",
+            "2026-03-14T01:59:00+01:00",
+        ] {
+            assert!(parse_timestamp(text).is_some(), "{text}");
+        }
+        for text in [
+            "2026-03-14 01:59:00Z",
+            "2026-03-14t01:59:00Z",
+            "2026-03-14T01:59:00z",
+            "2026-03-14T01:59:00",
+            "2026-13-14T01:59:00Z",
+            "2026-03-14T25:59:00Z",
+            "2026-03-14T01:59:00.Z",
+            "2026-03-14T01:59:00+0100",
+            "2026-03-14T01:59:00+01:00[Europe/Paris]",
+            "14-03-2026T01:59:00Z",
+            "2026-03-14T01:59:0é",
+            "",
+        ] {
+            assert!(parse_timestamp(text).is_none(), "{text}");
+        }
+        check(
+            r#"{"Type":"Wait","Timestamp":"tomorrow","End":true}"#,
+            &["/Timestamp String does not match RFC3339 timestamp"],
+        );
+    }
+
+    #[test]
+    fn a_parallel_has_branches() {
+        check(
+            r#"{"Type":"Parallel","End":true}"#,
+            &[" These fields are required: [Branches]"],
+        );
+        check(
+            r#"{"Type":"Parallel","Branches":[],"End":true}"#,
+            &["/Branches Value cannot be empty"],
+        );
+        check(
+            r#"{"Type":"Parallel","Branches":{},"End":true}"#,
+            &["/Branches Expected value of type Array"],
+        );
+        check(
+            r#"{"Type":"Parallel","Branches":[{"TimeoutSeconds":1}],"End":true}"#,
+            &[
+                "/Branches/0 These fields are required: [States, StartAt]",
+                "/Branches/0/TimeoutSeconds Field 'TimeoutSeconds' is not supported",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_choice_has_rules() {
+        check(
+            r#"{"Type":"Choice","Default":"B"}"#,
+            &[" These fields are required: [Choices]"],
+        );
+        check(
+            r#"{"Type":"Choice","Choices":[],"Default":"B"}"#,
+            &["/Choices Value cannot be empty"],
+        );
+        check(
+            r#"{"Type":"Choice","Choices":[{"Variable":"$.a","IsNull":true}],"Default":"B"}"#,
+            &["/Choices/0 These fields are required: [Next]"],
+        );
+    }
+
+    #[test]
+    fn a_static_result_with_paths_is_warned_about() {
+        check(
+            r#"{"Type":"Pass","Result":{"a":[{"b.$":"$.c"}]},"End":true}"#,
+            &["/Result/a/0/b.$ warning: 'b.$' of Result is not evaluated"],
+        );
+    }
+
+    #[test]
+    fn a_fail_has_each_text_once() {
+        check(
+            r#"{"Type":"Fail","Error":"E","ErrorPath":"$.e","Cause":1}"#,
+            &[
+                "/ErrorPath Only one of these fields is allowed: [Error, ErrorPath]",
+                "/Cause Expected value of type String",
+            ],
+        );
+    }
+
+    #[test]
+    fn compensating_back_to_a_state_is_not_run_yet() {
+        check(
+            r#"{"Type":"Compensate","Through":"A","End":true}"#,
+            &["/Through This version does not run 'Through' of a Compensate state"],
+        );
+    }
+}

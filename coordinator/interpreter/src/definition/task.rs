@@ -271,3 +271,161 @@ fn broker_name(name: &str) -> Result<String, String> {
     }
     Ok(name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::fault::tests::state_faults;
+
+    fn check(fields: &str, expected: &[&str]) {
+        let state = format!(r#"{{"Type":"Task","End":true,{fields}}}"#);
+        assert_eq!(state_faults(&state), expected);
+    }
+
+    fn check_resource(text: &str, expected: Result<Resource, &str>) {
+        let parsed =
+            Resource::parse(text).map_err(|(problem, remedy)| format!("{problem}; {remedy}"));
+        assert_eq!(parsed, expected.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn a_resource_is_a_queue_an_exchange_or_a_review() {
+        check_resource(
+            "queue:funds.reserve",
+            Ok(Resource::Queue("funds.reserve".into())),
+        );
+        check_resource("review:loan", Ok(Resource::Review("loan".into())));
+        let exchange = Resource::Exchange {
+            exchange: "audit".into(),
+            routing_key: "loan.a/b".into(),
+        };
+        check_resource("exchange:audit/loan.a/b", Ok(exchange));
+    }
+
+    #[test]
+    fn another_resource_is_refused_in_plain_words() {
+        check_resource(
+            "arn:aws:lambda:us-east-1:123456789012:function:score",
+            Err(
+                "This version does not run the Resource 'arn:aws:lambda:us-east-1:123456789012:function:score'; \
+                 write queue:score for a service behind that queue",
+            ),
+        );
+        for text in [
+            "arn:aws:states:::sqs:sendMessage",
+            "saga:loan",
+            "http:invoke",
+        ] {
+            check_resource(
+                text,
+                Err(&format!(
+                    "This version does not run the Resource '{text}'; {RESOURCES}"
+                )),
+            );
+        }
+    }
+
+    #[test]
+    fn a_misspelt_resource_gets_a_suggestion() {
+        check_resource(
+            "queu:a",
+            Err("Value is not a valid resource: 'queu:a'; did you mean 'queue:a'?"),
+        );
+        check_resource(
+            "funds",
+            Err(&format!(
+                "Value is not a valid resource: 'funds'; {RESOURCES}"
+            )),
+        );
+        check_resource(
+            "",
+            Err(&format!("Value is not a valid resource: ''; {RESOURCES}")),
+        );
+    }
+
+    #[test]
+    fn a_resource_names_what_amqp_can_carry() {
+        check_resource(
+            "queue:",
+            Err(&format!("The Resource names nothing; {RESOURCES}")),
+        );
+        check_resource(
+            "exchange:audit",
+            Err(
+                "Resource 'exchange:audit' has no routing key; write exchange:<exchange>/<routing key>",
+            ),
+        );
+        check_resource(
+            "exchange:/a",
+            Err(&format!("The Resource names nothing; {RESOURCES}")),
+        );
+        check_resource(
+            "queue:a\nb",
+            Err(&format!(
+                "The Resource's name has a control character; {RESOURCES}"
+            )),
+        );
+        check_resource(
+            &format!("queue:{}", "x".repeat(256)),
+            Err(&format!(
+                "The Resource's name has 256 bytes, of 255 at most; {RESOURCES}"
+            )),
+        );
+    }
+
+    #[test]
+    fn a_task_needs_a_resource() {
+        check(
+            r#""Comment":"nothing""#,
+            &[" These fields are required: [Resource]"],
+        );
+        check(
+            r#""Resource":["queue:a"]"#,
+            &["/Resource Expected value of type String"],
+        );
+        check(
+            r#""Resource":"http:invoke""#,
+            &["/Resource This version does not run the Resource 'http:invoke'"],
+        );
+    }
+
+    #[test]
+    fn seconds_are_written_or_read_but_not_both() {
+        check(
+            r#""Resource":"queue:a","TimeoutSeconds":10,"HeartbeatSecondsPath":"$.a""#,
+            &[],
+        );
+        check(
+            r#""Resource":"queue:a","TimeoutSeconds":0,"HeartbeatSeconds":1,"HeartbeatSecondsPath":"$.a""#,
+            &[
+                "/TimeoutSeconds Minimum value is 1",
+                "/HeartbeatSecondsPath Only one of these fields is allowed: [HeartbeatSeconds, HeartbeatSecondsPath]",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_heartbeat_is_shorter_than_the_timeout() {
+        check(
+            r#""Resource":"queue:a","TimeoutSeconds":10,"HeartbeatSeconds":10"#,
+            &["/HeartbeatSeconds HeartbeatSeconds must be smaller than TimeoutSeconds"],
+        );
+        check(
+            r#""Resource":"queue:a","TimeoutSeconds":10,"HeartbeatSeconds":9"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn what_a_later_version_runs_is_refused_in_plain_words() {
+        check(
+            r#""Resource":"queue:a","Credentials":{},"Pivot":true,"Arguments":{},"Assign":{}"#,
+            &[
+                "/Credentials This version does not run 'Credentials' of a Task state",
+                "/Pivot This version does not run 'Pivot' of a Task state",
+                "/Arguments This version does not run 'Arguments' of a Task state",
+                "/Assign This version does not run 'Assign' of a Task state",
+            ],
+        );
+    }
+}
