@@ -1,4 +1,40 @@
-//! Every limit of the interpreter, named with its unit. Past a limit there is a clear error, never a slow or silent loss.
+//! Every limit of the interpreter, named with its unit. Past a limit stands a clear error, never a
+//! panic, a slow turn or an unbounded allocation.
+
+/// The longest path or intrinsic call, in bytes of its text.
+pub const QUERY_TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// The most steps (`.name`, `[0]`, `..`) of one path, those of its filters' paths not counted.
+pub const PATH_STEPS_MAX: usize = 100;
+
+/// How deep filters, their parentheses and functions' parameters nest inside one path.
+pub const FILTER_DEPTH_MAX: usize = 10;
+
+/// How many nodes one evaluation may look at; a payload of the largest size has far fewer.
+pub const PATH_VISITS_MAX: usize = 2_000_000;
+
+/// The largest compiled form of one filter pattern (`=~ /…/`), in bytes.
+pub const PATTERN_COMPILED_BYTES_MAX: usize = 1024 * 1024;
+
+/// How deep intrinsic calls nest. Source: AWS, "Intrinsic functions", nested calls.
+pub const INTRINSIC_DEPTH_MAX: usize = 10;
+
+/// The longest input of Base64Encode, Base64Decode and Hash, in characters. Source: AWS.
+pub const INTRINSIC_INPUT_CHARACTERS_MAX: usize = 10_000;
+
+/// The most items that States.ArrayRange returns. Source: AWS.
+pub const ARRAY_RANGE_ITEMS_MAX: usize = 1_000;
+
+/// How deep objects and arrays of a payload template nest.
+pub const TEMPLATE_DEPTH_MAX: usize = 100;
+
+/// How deep a value built by a query nests. JSON parsers stop at 128 levels, and the value must
+/// still be readable inside the envelopes that carry it.
+pub const VALUE_DEPTH_MAX: usize = 100;
+
+/// The most that one evaluation copies, in bytes of JSON. It stands well above the largest payload,
+/// which the caller checks: this one only stops a small template from building a huge value.
+pub const EVALUATED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The longest definition in bytes: 1 MiB. Source: Step Functions, "State machine quotas".
 pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;

@@ -7,7 +7,7 @@ use super::recovery::parse_retry;
 use super::task::{check_heartbeat, parse_resource};
 use super::vocabulary::COMPENSATION;
 use super::{ErrorName, Jitter, Resource, Retrier, Seconds};
-use crate::query::Template;
+use crate::query::{Expression, Template};
 
 /// How long an undo may take that does not say.
 pub const UNDO_TIMEOUT_SECONDS: u32 = 60;
@@ -95,16 +95,21 @@ fn retry_default() -> Vec<Retrier> {
 /// A step that timed out may have run, but has given no result: an undo that needs one fails just then.
 fn warn_of_results(node: Node<'_>, faults: &mut Faults) {
     for (key, member) in node.members() {
-        if let Some(text) = member.as_str()
-            && key.ends_with(".$")
-            && let Some(read) = ["$.Result", "$.Output"]
+        let expression = member
+            .as_str()
+            .filter(|_| key.ends_with(".$"))
+            .map(Expression::parse);
+        if let Some(Ok(expression)) = expression
+            && let Some(read) = ["Result", "Output"]
                 .into_iter()
-                .find(|path| reads(text, path))
+                .find(|field| expression.paths().any(|path| reads(path, field)))
         {
             faults.warning(
                 member.spot(),
                 FaultCode::CompensationReadsResult,
-                format!("The undo reads {read}, which is null when the step's outcome is unknown"),
+                format!(
+                    "The undo reads $.{read}, which is null when the step's outcome is unknown"
+                ),
                 "undo by what was sent, $.Input or $.Arguments, not by what came back",
             );
         }
@@ -115,14 +120,16 @@ fn warn_of_results(node: Node<'_>, faults: &mut Faults) {
     }
 }
 
-/// Whether a path or an intrinsic call reads `path`, a field of the entry: `$.Result`, but not `$.Results` or `$$.Result`.
-fn reads(text: &str, path: &str) -> bool {
-    text.match_indices(path).any(|(start, found)| {
-        let before = text[..start].chars().next_back();
-        let after = text[start + found.len()..].chars().next();
-        before != Some('$')
-            && !after.is_some_and(|character| character.is_alphanumeric() || character == '_')
-    })
+/// Whether a path reads a field of the entry: `$.Result`, but not `$.Results` or `$$.Result`.
+fn reads(path: &str, field: &str) -> bool {
+    let dotted = path
+        .strip_prefix("$.")
+        .and_then(|rest| rest.strip_prefix(field));
+    let ends = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_');
+    dotted.is_some_and(ends)
+        || ["'", "\""]
+            .iter()
+            .any(|quote| path.starts_with(&format!("$[{quote}{field}{quote}]")))
 }
 
 /// Warns of each plain Catcher of a Parallel whose branches have entries: what the aborted branches did stays done.
@@ -242,7 +249,7 @@ mod tests {
     fn an_undo_that_reads_what_came_back_is_warned_about() {
         check(
             r#"{"Resource":"queue:b","Parameters":{"id.$":"$.Result.id","all":[{"o.$":"States.Array($.Output)"}],
-                "a.$":"$.Results","b.$":"$.Input.Result","c.$":"$$.Result"}}"#,
+                "a.$":"$.Results","b.$":"$.Input.Result","s.$":"States.Format('$.Result')","c.$":"$$.Result"}}"#,
             &[
                 "/Compensate/Parameters/id.$ warning: The undo reads $.Result, which is null when the step's outcome is unknown",
                 "/Compensate/Parameters/all/0/o.$ warning: The undo reads $.Output, which is null when the step's outcome is unknown",

@@ -90,7 +90,11 @@ fn targets<'d>(state: Node<'d>) -> impl Iterator<Item = Node<'d>> {
 fn may_end(state: Node<'_>) -> bool {
     match state.get("Type").and_then(Node::as_str) {
         Some("Choice") => false,
-        _ => state.get("Next").is_none() || state.get("End").and_then(Node::as_bool) == Some(true),
+        Some("Succeed" | "Fail") => true,
+        _ => {
+            let ends = state.get("End").and_then(Node::as_bool) == Some(true);
+            ends || state.get("Next").and_then(Node::as_str).is_none()
+        }
     }
 }
 

@@ -6,9 +6,12 @@
 mod compensation;
 mod condition;
 mod document;
+mod duplicates;
 mod fault;
 mod fields;
 mod graph;
+#[cfg(test)]
+mod hostile;
 mod machine;
 mod parse;
 mod reader;
@@ -16,6 +19,7 @@ mod recovery;
 mod spelling;
 mod states;
 mod task;
+mod timestamp;
 mod token;
 mod vocabulary;
 

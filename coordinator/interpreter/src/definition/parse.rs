@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 
 use super::compensation::warn_of_kept_effects;
 use super::document::Node;
+use super::duplicates::report_duplicates;
 use super::fault::{Fault, FaultCode, Faults, excerpt};
 use super::fields::{Fields, wrong_type};
 use super::graph::check_graph;
@@ -57,7 +58,6 @@ impl Parser {
             );
             return None;
         }
-        report_duplicates(root, Role::Block, &mut self.faults);
         let fields = Fields::open(root, &MACHINE, &mut self.faults)?;
         if let Some(version) = fields.string("Version", &mut self.faults)
             && version != "1.0"
@@ -79,6 +79,8 @@ impl Parser {
             refuse_downgrades(root, &mut self.faults);
         }
         warn_of_kept_effects(root, &mut self.faults);
+        // The last, so that a flood of keys drowns no other fault.
+        report_duplicates(root, &mut self.faults);
         let blocks = std::mem::take(&mut self.blocks)
             .into_iter()
             .collect::<Option<Vec<_>>>()?;
@@ -219,122 +221,15 @@ fn refuse_downgrades(root: Node<'_>, faults: &mut Faults) {
     }
 }
 
-/// What an object is, as far as its duplicate keys are concerned.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Block,
-    States,
-    State,
-    Branches,
-    Other,
-}
-
-/// Reports each key that an object has before. Readers of JSON differ on which counts, so neither may.
-fn report_duplicates(node: Node<'_>, role: Role, faults: &mut Faults) {
-    let mut seen = HashSet::new();
-    for (key, member) in node.members() {
-        if !seen.insert(key) {
-            let shown = excerpt(key);
-            if role == Role::States {
-                let problem = format!("Duplicate State name: {shown}");
-                let remedy = "give it a name that no other state of the whole machine has";
-                faults.error(
-                    member.key_spot(),
-                    FaultCode::DuplicateStateName,
-                    problem,
-                    remedy,
-                );
-            } else {
-                let problem = format!("Duplicate field '{shown}'");
-                let remedy = "keep one of the two";
-                faults.error(
-                    member.key_spot(),
-                    FaultCode::InvalidJsonDescription,
-                    problem,
-                    remedy,
-                );
-            }
-        }
-        let role = match (role, key) {
-            (Role::Block, "States") => Role::States,
-            (Role::States, _) => Role::State,
-            (Role::State, "Branches") => Role::Branches,
-            _ => Role::Other,
-        };
-        report_duplicates(member, role, faults);
-    }
-    let role = if role == Role::Branches {
-        Role::Block
-    } else {
-        Role::Other
-    };
-    for element in node.elements() {
-        report_duplicates(element, role, faults);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
-    use proptest::prelude::*;
-
     use super::*;
     use crate::definition::fault::tests::faults;
+    use crate::definition::hostile::SAGA;
     use crate::definition::{StateKind, Transition};
-    use crate::limits::DEFINITION_FAULTS_MAX;
-
-    /// A saga with every state type, every field of a Task and a loop.
-    const SAGA: &str = r#"{
-  "Comment": "a loan", "Version": "1.0", "TimeoutSeconds": 3600, "QueryLanguage": "JSONPath",
-  "StartAt": "Score",
-  "States": {
-    "Score": { "Type": "Task", "Resource": "queue:credit.score", "TimeoutSeconds": 5, "HeartbeatSeconds": 2,
-      "Parameters": { "name.$": "$.name", "fixed": [1, "é\u00e9"] }, "ResultSelector": { "score.$": "$.score" },
-      "ResultPath": "$.credit", "OutputPath": "$", "Next": "Both",
-      "Retry": [{ "ErrorEquals": ["States.Timeout"], "BackoffRate": 1.5, "JitterStrategy": "FULL" }],
-      "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "Undo", "ResultPath": null, "Compensate": true }],
-      "Compensate": { "Resource": "queue:credit.forget", "Parameters": { "name.$": "$.Input.name" } } },
-    "Both": { "Type": "Parallel", "Next": "Enough?", "ResultPath": null, "Branches": [
-      { "StartAt": "Reserve", "States": { "Reserve": { "Type": "Task", "Resource": "exchange:funds/reserve", "End": true } } },
-      { "StartAt": "Ask", "States": { "Ask": { "Type": "Task", "Resource": "review:loan", "End": true } } } ] },
-    "Enough?": { "Type": "Choice", "Default": "Wait", "Choices": [
-      { "And": [{ "Variable": "$.credit.score", "NumericGreaterThanEquals": 600 },
-                { "Not": { "Variable": "$.name", "StringMatches": "test*" } }], "Next": "Approved" },
-      { "Variable": "$.stop", "IsPresent": true, "Next": "Refused" } ] },
-    "Wait": { "Type": "Wait", "Seconds": 10, "Next": "Score" },
-    "Undo": { "Type": "Compensate", "Next": "Refused" },
-    "Refused": { "Type": "Fail", "Error": "Refused", "CausePath": "$.why" },
-    "Approved": { "Type": "Pass", "Result": { "approved": true }, "Next": "Done" },
-    "Done": { "Type": "Succeed" }
-  }
-}"#;
 
     fn check(definition: &str, expected: &[&str]) {
         assert_eq!(faults(definition), expected);
-    }
-
-    /// The first fault of a text that means harm, which must be found at once.
-    fn check_hostile(text: &str, expected: &str) {
-        let started = Instant::now();
-        let found = faults(text);
-        assert!(
-            started.elapsed() < Duration::from_secs(5),
-            "took {:?}",
-            started.elapsed()
-        );
-        assert!(found.len() <= DEFINITION_FAULTS_MAX);
-        assert!(
-            found.iter().all(|fault| fault.len() < 2000),
-            "a fault is longer than its reader's patience"
-        );
-        assert!(
-            found
-                .first()
-                .is_some_and(|first| first.starts_with(expected)),
-            "{:?}",
-            found.first()
-        );
     }
 
     #[test]
@@ -489,165 +384,4 @@ mod tests {
             )],
         );
     }
-
-    #[test]
-    fn a_key_stands_once() {
-        check(
-            r#"{"StartAt":"A","StartAt":"A","States":{"A":{"Type":"Pass","End":true,"Result":{"b":1,"b":2}},
-                "A":{"Type":"Succeed","Type":"Succeed"}}}"#,
-            &[
-                "/StartAt Duplicate field 'StartAt'",
-                "/States/A/Result/b Duplicate field 'b'",
-                "/States/A Duplicate State name: A",
-                "/States/A/Type Duplicate field 'Type'",
-            ],
-        );
-    }
-
-    #[test]
-    fn hostile_texts_are_refused_at_once() {
-        check_hostile(
-            &"[".repeat(50_000),
-            " Objects and arrays are too deeply nested",
-        );
-        check_hostile(&"x".repeat(1024 * 1024), " Unrecognized token 'xxx");
-        check_hostile(
-            &" ".repeat(1024 * 1024 + 1),
-            " The definition has 1048577 bytes",
-        );
-        check_hostile(r#"{"StartAt":"\q"}"#, " Unrecognized character escape");
-        check_hostile(
-            r#"{"StartAt":"\udead"}"#,
-            " \\udead is half of a surrogate pair",
-        );
-        check_hostile(
-            &format!("{{{}\"a\":1}}", "\"a\":1,".repeat(170_000)),
-            " These fields are required",
-        );
-        let keys: String = (0..90_000).map(|key| format!("\"a{key}\":1,")).collect();
-        check_hostile(&format!("{{{keys}\"b\":1}}"), " These fields are required");
-        let states: String = (0..20_000)
-            .map(|state| format!(r#""state{state}":{{"Type":"Pass","Next":"stat{state}"}},"#))
-            .collect();
-        check_hostile(
-            &format!(r#"{{"StartAt":"A","States":{{{states}"A":1}}}}"#),
-            "/States Workflow has no terminal state",
-        );
-        let long = "k".repeat(500_000);
-        check_hostile(
-            &format!(r#"{{"StartAt":"A","{long}":{{"a":1,"a":2}}}}"#),
-            " These fields are required: [States]",
-        );
-        let nots = format!(
-            "{}{{\"IsNull\":1{}",
-            r#"{"Not":"#.repeat(115),
-            "}".repeat(116)
-        );
-        check_hostile(
-            &format!(
-                r#"{{"StartAt":"A","States":{{"A":{{"Type":"Choice","Choices":[{nots}]}}}}}}"#
-            ),
-            "/States Workflow has no terminal state",
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn a_changed_definition_never_panics(
-            cuts in prop::collection::vec((0..SAGA.len(), 0..40_usize, prop::sample::select(PIECES)), 1..6)
-        ) {
-            let mut text: Vec<char> = SAGA.chars().collect();
-            for (at, length, piece) in cuts {
-                let start = at.min(text.len());
-                let end = (start + length).min(text.len());
-                text.splice(start..end, piece.chars());
-            }
-            let text: String = text.into_iter().collect();
-            for fault in Machine::parse(&text).err().unwrap_or_default() {
-                prop_assert!(fault.line >= 1 && fault.column >= 1 && !fault.problem.is_empty() && !fault.remedy.is_empty());
-            }
-        }
-
-        #[test]
-        fn a_definition_with_changed_values_never_panics(
-            changes in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(VALUES)), 1..8)
-        ) {
-            let mut definition: serde_json::Value = serde_json::from_str(SAGA).expect("the saga is JSON");
-            for (at, value) in changes {
-                let mut pointers = Vec::new();
-                list_pointers(&definition, String::new(), &mut pointers);
-                let value = serde_json::from_str(value).expect("a value is JSON");
-                if let Some(place) = definition.pointer_mut(at.get(&pointers)) {
-                    *place = value;
-                }
-            }
-            for fault in Machine::parse(&definition.to_string()).err().unwrap_or_default() {
-                prop_assert!(definition.pointer(&fault.pointer).is_some(), "{fault}");
-            }
-        }
-    }
-
-    fn list_pointers(value: &serde_json::Value, pointer: String, pointers: &mut Vec<String>) {
-        match value {
-            serde_json::Value::Object(members) => {
-                for (key, member) in members {
-                    list_pointers(member, format!("{pointer}/{key}"), pointers);
-                }
-            }
-            serde_json::Value::Array(elements) => {
-                for (index, element) in elements.iter().enumerate() {
-                    list_pointers(element, format!("{pointer}/{index}"), pointers);
-                }
-            }
-            _ => {}
-        }
-        pointers.push(pointer);
-    }
-
-    /// What a change of the text puts in.
-    const PIECES: &[&str] = &[
-        "",
-        "{",
-        "}",
-        "[",
-        "]",
-        "\"",
-        "\\",
-        "\\u",
-        "\\ud800",
-        ",",
-        ":",
-        "null",
-        "1e999",
-        "-",
-        "é",
-        "\"Next\":",
-        "\"Type\":",
-        "\"States\":{",
-        "$",
-        "$.a[",
-        "\u{0}",
-    ];
-
-    /// What a change of a value puts in.
-    const VALUES: &[&str] = &[
-        "null",
-        "true",
-        "0",
-        "-1",
-        "1.5",
-        "1e300",
-        "\"\"",
-        "\"Score\"",
-        "\"$.a\"",
-        "\"$[\"",
-        "\"Task\"",
-        "\"Choice\"",
-        "[]",
-        "{}",
-        "[[]]",
-        "[{}]",
-        "{\"a.$\":1}",
-        "{\"StartAt\":\"Score\",\"States\":{\"Score\":{\"Type\":\"Parallel\"}}}",
-    ];
 }

@@ -1,7 +1,5 @@
 //! One state by its `Type`: the fields that all types share, and those of the smaller types.
 
-use jiff::Timestamp;
-
 use super::condition::parse_rule;
 use super::document::Node;
 use super::fault::{FaultCode, Faults, excerpt};
@@ -10,6 +8,7 @@ use super::parse::{Parser, QueryLanguage};
 use super::recovery::{parse_catch, parse_retry};
 use super::spelling::did_you_mean;
 use super::task::parse_task;
+use super::timestamp::timestamp;
 use super::vocabulary::{CHOICE, COMPENSATE_STATE, FAIL, PARALLEL, PASS, SUCCEED, WAIT};
 use super::{
     BlockId, Choice, Fail, Parallel, Pass, Seconds, State, StateKind, StateName, Text, Transition,
@@ -201,55 +200,6 @@ fn parse_wait(node: Node<'_>, faults: &mut Faults) -> Option<Wait> {
     })
 }
 
-/// A point in time that stands in the definition.
-pub(super) fn timestamp(node: Node<'_>, faults: &mut Faults) -> Option<Timestamp> {
-    let text = string(node, faults)?;
-    let timestamp = parse_timestamp(text);
-    if timestamp.is_none() {
-        faults.schema(
-            node.spot(),
-            "String does not match RFC3339 timestamp",
-            "write it like \"2026-03-14T01:59:00Z\", with 'T' and an offset or 'Z'",
-        );
-    }
-    timestamp
-}
-
-/// A timestamp in the language's profile of RFC 3339: a capital `T`, and a capital `Z` or a numeric offset.
-pub(super) fn parse_timestamp(text: &str) -> Option<Timestamp> {
-    let bytes = text.as_bytes();
-    let begins = bytes.len() >= 20
-        && bytes
-            .iter()
-            .zip(b"0000-00-00T00:00:00")
-            .all(|(byte, pattern)| match pattern {
-                b'0' => byte.is_ascii_digit(),
-                _ => byte == pattern,
-            });
-    if !begins {
-        return None;
-    }
-    let mut rest = &text[19..];
-    if let Some(fraction) = rest.strip_prefix('.') {
-        rest = fraction.trim_start_matches(|digit: char| digit.is_ascii_digit());
-        if rest.len() == fraction.len() {
-            return None;
-        }
-    }
-    let offset = matches!(
-        rest.as_bytes(),
-        b"Z" | [
-            b'+' | b'-',
-            b'0'..=b'9',
-            b'0'..=b'9',
-            b':',
-            b'0'..=b'9',
-            b'0'..=b'9'
-        ]
-    );
-    if offset { text.parse().ok() } else { None }
-}
-
 fn parse_parallel(node: Node<'_>, parser: &mut Parser) -> Option<Parallel> {
     let fields = Fields::open(node, &PARALLEL, &mut parser.faults)?;
     fields.require(&["Branches"], &mut parser.faults);
@@ -293,7 +243,6 @@ fn parse_text(fields: Fields<'_>, names: [&'static str; 2], faults: &mut Faults)
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::definition::fault::tests::state_faults;
 
     fn check(state: &str, expected: &[&str]) {
@@ -386,7 +335,7 @@ mod tests {
             &["/End Expected value of type Boolean"],
         );
         check(
-            r#"{"Type":"Pass","Next":["B"]}"#,
+            r#"{"Type":"Pass","Next":["A"]}"#,
             &["/Next Expected value of type String"],
         );
     }
@@ -439,30 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timestamp_has_a_t_and_an_offset() {
-        for text in [
-            "2026-03-14T01:59:00Z",
-            "2026-03-14T01:59:00.123456Z",
-            "2026-03-14T01:59:00+01:00",
-        ] {
-            assert!(parse_timestamp(text).is_some(), "{text}");
-        }
-        for text in [
-            "2026-03-14 01:59:00Z",
-            "2026-03-14t01:59:00Z",
-            "2026-03-14T01:59:00z",
-            "2026-03-14T01:59:00",
-            "2026-13-14T01:59:00Z",
-            "2026-03-14T25:59:00Z",
-            "2026-03-14T01:59:00.Z",
-            "2026-03-14T01:59:00+0100",
-            "2026-03-14T01:59:00+01:00[Europe/Paris]",
-            "14-03-2026T01:59:00Z",
-            "2026-03-14T01:59:0é",
-            "",
-        ] {
-            assert!(parse_timestamp(text).is_none(), "{text}");
-        }
+    fn a_waits_timestamp_is_checked() {
         check(
             r#"{"Type":"Wait","Timestamp":"tomorrow","End":true}"#,
             &["/Timestamp String does not match RFC3339 timestamp"],

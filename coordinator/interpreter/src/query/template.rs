@@ -1,0 +1,200 @@
+//! Payload templates: JSON whose keys ending in `.$` hold paths and intrinsic calls.
+
+use serde_json::{Map, Value};
+
+use super::budget::Budget;
+use super::{Data, Error, Expression};
+use crate::limits::TEMPLATE_DEPTH_MAX;
+
+/// What a key ends in whose value is to be evaluated.
+const DYNAMIC: &str = ".$";
+
+/// A payload template: Parameters, ResultSelector, ItemSelector, Assign.
+///
+/// Source: States Language, "Payload Template".
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template {
+    root: Node,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    /// A value without any `.$` in it, copied as it is.
+    Literal(Value),
+    Object(Vec<Member>),
+    Array(Vec<Node>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Member {
+    Fixed(String, Node),
+    /// The key without its `.$`, the key as written, and what to evaluate.
+    Dynamic(String, String, Expression),
+}
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// All faults at once: each with its JSON pointer inside the template (the empty one is the
+    /// template itself), what is wrong and what would be right.
+    pub fn parse(value: &Value) -> Result<Template, Vec<(String, String)>> {
+        let mut faults = Vec::new();
+        let root = parse_node(value, &mut String::new(), 0, &mut faults);
+        if faults.is_empty() {
+            Ok(Template { root })
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// The template with its paths and calls replaced by their values.
+    ///
+    /// # Errors
+    /// [`Error::Field`], [`Error::Argument`] or [`Error::Intrinsic`] of the first field that fails;
+    /// [`Error::Limit`].
+    pub fn evaluate(&self, data: &Data<'_>) -> Result<Value, Error> {
+        fill(&self.root, data, &Budget::new(), 0)
+    }
+
+    /// The text of every path in the template, those of intrinsic calls' arguments included.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        let mut paths = Vec::new();
+        collect_paths(&self.root, &mut paths);
+        paths.into_iter()
+    }
+}
+
+fn parse_node(
+    value: &Value,
+    pointer: &mut String,
+    depth: usize,
+    faults: &mut Vec<(String, String)>,
+) -> Node {
+    if depth > TEMPLATE_DEPTH_MAX {
+        faults.push((
+            pointer.clone(),
+            format!("a template nests {TEMPLATE_DEPTH_MAX} levels at most: flatten it"),
+        ));
+        return Node::Literal(Value::Null);
+    }
+    match value {
+        Value::Object(members) => {
+            let mut parsed = Vec::with_capacity(members.len());
+            for (key, member) in members {
+                let length = pointer.len();
+                push_pointer(pointer, key);
+                parsed.extend(parse_member(key, member, members, pointer, depth, faults));
+                pointer.truncate(length);
+            }
+            let fixed = parsed
+                .iter()
+                .all(|member| matches!(member, Member::Fixed(_, Node::Literal(_))));
+            if fixed {
+                Node::Literal(value.clone())
+            } else {
+                Node::Object(parsed)
+            }
+        }
+        Value::Array(items) => {
+            let mut parsed = Vec::with_capacity(items.len());
+            for (index, item) in items.iter().enumerate() {
+                let length = pointer.len();
+                push_pointer(pointer, &index.to_string());
+                parsed.push(parse_node(item, pointer, depth + 1, faults));
+                pointer.truncate(length);
+            }
+            let fixed = parsed.iter().all(|item| matches!(item, Node::Literal(_)));
+            if fixed {
+                Node::Literal(value.clone())
+            } else {
+                Node::Array(parsed)
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            Node::Literal(value.clone())
+        }
+    }
+}
+
+fn parse_member(
+    key: &str,
+    value: &Value,
+    siblings: &Map<String, Value>,
+    pointer: &mut String,
+    depth: usize,
+    faults: &mut Vec<(String, String)>,
+) -> Option<Member> {
+    let Some(name) = key.strip_suffix(DYNAMIC) else {
+        return Some(Member::Fixed(
+            key.to_owned(),
+            parse_node(value, pointer, depth + 1, faults),
+        ));
+    };
+    if siblings.contains_key(name) {
+        faults.push((
+            pointer.clone(),
+            format!("the field '{name}' is set twice, by '{name}' and by '{key}': keep one"),
+        ));
+    }
+    let expression = match value {
+        Value::String(text) => Expression::parse(text),
+        _ => Err("it is not a string; a fixed value stands under a key without '.$'".to_owned()),
+    };
+    match expression {
+        Ok(expression) => Some(Member::Dynamic(name.to_owned(), key.to_owned(), expression)),
+        Err(why) => {
+            faults.push((
+                pointer.clone(),
+                format!("The value for the field '{key}' must be a valid JSONPath or a valid intrinsic function call: {why}"),
+            ));
+            None
+        }
+    }
+}
+
+/// Appends one token, escaped as RFC 6901 has it.
+fn push_pointer(pointer: &mut String, token: &str) {
+    pointer.push('/');
+    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+}
+
+fn fill(node: &Node, data: &Data<'_>, budget: &Budget, depth: usize) -> Result<Value, Error> {
+    match node {
+        Node::Literal(value) => Ok(value.clone()),
+        Node::Array(items) => {
+            let items = items.iter().map(|item| fill(item, data, budget, depth + 1));
+            items.collect::<Result<Vec<_>, _>>().map(Value::Array)
+        }
+        Node::Object(members) => {
+            let mut filled = Map::with_capacity(members.len());
+            for member in members {
+                match member {
+                    Member::Fixed(key, node) => {
+                        filled.insert(key.clone(), fill(node, data, budget, depth + 1)?)
+                    }
+                    Member::Dynamic(key, field, expression) => filled.insert(
+                        key.clone(),
+                        expression.fill(field, data, budget, depth + 1)?,
+                    ),
+                };
+            }
+            Ok(Value::Object(filled))
+        }
+    }
+}
+
+fn collect_paths<'t>(node: &'t Node, paths: &mut Vec<&'t str>) {
+    match node {
+        Node::Literal(_) => {}
+        Node::Array(items) => items.iter().for_each(|item| collect_paths(item, paths)),
+        Node::Object(members) => {
+            for member in members {
+                match member {
+                    Member::Fixed(_, node) => collect_paths(node, paths),
+                    Member::Dynamic(_, _, expression) => paths.extend(expression.paths()),
+                }
+            }
+        }
+    }
+}
