@@ -37,7 +37,9 @@ impl fmt::Display for Fault {
         write!(
             formatter,
             "line {}, {pointer}: {}; {}",
-            self.line, self.problem, self.remedy
+            self.line,
+            self.problem.trim_end_matches('.'),
+            self.remedy
         )
     }
 }
@@ -291,7 +293,7 @@ pub(super) mod tests {
         check(
             "{\n \"StartAt\": \"A\",\n \"States\": {\n  \"A\": { \"Type\": \"Pass\", \"Next\": \"Done\" },\n  \"Don\": { \"Type\": \"Succeed\" }}}",
             "line 4, /States/A/Next: Missing 'Next' target: Done; did you mean 'Don'?\n\
-             line 5, /States/Don: State \"Don\" is not reachable.; lead a 'Next', 'Default' or 'Catch' to it, or remove it",
+             line 5, /States/Don: State \"Don\" is not reachable; lead a 'Next', 'Default' or 'Catch' to it, or remove it",
         );
     }
 

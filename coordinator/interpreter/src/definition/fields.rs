@@ -3,7 +3,6 @@
 //! A getter that finds a fault reports it and gives `None`, as if the field were not there: the definition is refused
 //! in the end, and the checks of the other fields still run.
 
-use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::document::Node;
@@ -262,36 +261,16 @@ pub(super) fn integer(
     match value {
         Some(value) if range.contains(&value) => Some(value),
         _ => {
-            out_of_range(
-                node,
-                number.as_f64() < Some(f64::from(*range.start())),
-                range.start(),
-                range.end(),
-                faults,
-            );
+            let below = number.as_f64() < Some(f64::from(*range.start()));
+            let problem = if below {
+                format!("Minimum value is {}", range.start())
+            } else {
+                format!("Maximum value is {}", range.end())
+            };
+            faults.schema(node.spot(), problem, bounds);
             None
         }
     }
-}
-
-/// Reports a number below its least or above its greatest value.
-pub(super) fn out_of_range(
-    node: Node<'_>,
-    below: bool,
-    least: impl Display,
-    most: impl Display,
-    faults: &mut Faults,
-) {
-    let problem = if below {
-        format!("Minimum value is {least}")
-    } else {
-        format!("Maximum value is {most}")
-    };
-    faults.schema(
-        node.spot(),
-        problem,
-        format!("write a number from {least} to {most}"),
-    );
 }
 
 /// A path.
@@ -376,5 +355,73 @@ fn warn_of_missing_dollars(node: Node<'_>, faults: &mut Faults) {
     }
     for element in node.elements() {
         warn_of_missing_dollars(element, faults);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::definition::fault::tests::state_faults;
+
+    fn check(fields: &str, expected: &[&str]) {
+        let state = format!(r#"{{"Type":"Pass","End":true,{fields}}}"#);
+        assert_eq!(state_faults(&state), expected);
+    }
+
+    #[test]
+    fn a_template_is_checked_to_its_depths() {
+        check(
+            r#""Parameters":{"a":[{"b.$":"$.c"}],"d.$":"States.UUID()"}"#,
+            &[],
+        );
+        check(r#""Parameters":["a",1,null]"#, &[]);
+        let problem = |key: &str| {
+            format!(
+                "The value for the field '{key}' must be a valid JSONPath or a valid intrinsic function call"
+            )
+        };
+        check(
+            r#""Parameters":{"a/b":[{"c.$":"d"}],"e.$":7}"#,
+            &[
+                &format!("/Parameters/a~1b/0/c.$ {}", problem("c.$")),
+                &format!("/Parameters/e.$ {}", problem("e.$")),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_path_that_is_sent_as_it_stands_is_warned_about() {
+        check(
+            r#""Parameters":{"a":"$.b","c":"$5","d":["$.e"]}"#,
+            &[
+                "/Parameters/a warning: The value of 'a' looks like a path, but is sent as it stands",
+            ],
+        );
+    }
+
+    #[test]
+    fn paths_are_checked() {
+        check(
+            r#""InputPath":"a","OutputPath":7,"ResultPath":"$.a[*]""#,
+            &[
+                "/InputPath Value is not a valid JSONPath",
+                "/OutputPath Expected value of type String",
+                "/ResultPath Value is not a Reference Path",
+            ],
+        );
+        check(
+            r#""InputPath":null,"OutputPath":null,"ResultPath":null"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn a_field_of_another_state_type_is_told_where_it_belongs() {
+        let definition =
+            r#"{"StartAt":"A","States":{"A":{"Type":"Pass","End":true,"Retry":[],"Itmes":1}}}"#;
+        let errors = crate::definition::Machine::parse(definition).expect_err("two faults");
+        let remedies: Vec<_> = errors.iter().map(|fault| fault.remedy.as_str()).collect();
+        let fields = "a Pass state has these: Type, Comment, QueryLanguage, InputPath, Parameters, Result, \
+                      ResultPath, OutputPath, Next, End";
+        assert_eq!(remedies, ["'Retry' stands in a Task or a Parallel", fields]);
     }
 }

@@ -290,14 +290,14 @@ mod tests {
             "line 3, /Version: Version '2.0' of the States Language is not known; write \"1.0\", or leave it out",
             "line 5, /States/Reserve: Exactly one of these fields is required: [Next, End]; add the name of the next state, or \"End\": true",
             "line 7, /States/Reserve/Resource: Value is not a valid resource: 'queu:funds.reserve'; did you mean 'queue:funds.reserve'?",
-            "line 8, /States/Reserve/TimeoutSeconds: Minimum value is 1; write a number from 1 to 99999999",
+            "line 8, /States/Reserve/TimeoutSeconds: Minimum value is 1; write an integer from 1 to 99999999, without quotes",
             "line 9, /States/Reserve/Retry/0/ErrorEquals: Value cannot be empty; 'ErrorEquals' holds at least one entry",
             "line 10, /States/Reserve/Compensate: These fields are required: [Resource]; add Resource",
             "line 11, /States/Reserve/Nxet: Field 'Nxet' is not supported; did you mean 'Next'?",
-            "line 13, /States/Wait: State \"Wait\" is not reachable.; lead a 'Next', 'Default' or 'Catch' to it, or remove it",
+            "line 13, /States/Wait: State \"Wait\" is not reachable; lead a 'Next', 'Default' or 'Catch' to it, or remove it",
             "line 13, /States/Wait/Timestamp: String does not match RFC3339 timestamp; write it like \"2026-03-14T01:59:00Z\", with 'T' and an offset or 'Z'",
             "line 13, /States/Wait/Next: Missing 'Next' target: Dnoe; did you mean 'Done'?",
-            "line 14, /States/Done: State \"Done\" is not reachable.; lead a 'Next', 'Default' or 'Catch' to it, or remove it",
+            "line 14, /States/Done: State \"Done\" is not reachable; lead a 'Next', 'Default' or 'Catch' to it, or remove it",
             "line 14, /States/Done/Comment: Expected value of type String; write a text in double quotes",
         ];
         assert_eq!(found, expected);

@@ -2,7 +2,7 @@
 
 use super::document::Node;
 use super::fault::{FaultCode, Faults, excerpt};
-use super::fields::{Fields, array, out_of_range, string, wrong_type};
+use super::fields::{Fields, array, string, wrong_type};
 use super::spelling::{did_you_mean, nearest};
 use super::vocabulary::{CATCHER, RETRIER};
 use super::{Catcher, ErrorName, Jitter, Retrier, Seconds, StateName};
@@ -75,7 +75,11 @@ fn parse_backoff_rate(fields: Fields<'_>, faults: &mut Faults) -> Option<f64> {
         return None;
     };
     if rate < 1.0 {
-        out_of_range(node, true, "1.0", f64::MAX, faults);
+        faults.schema(
+            node.spot(),
+            "Minimum value is 1.0",
+            "write a number of at least 1.0",
+        );
         return None;
     }
     Some(rate)
