@@ -11,7 +11,7 @@ pub const PATH_STEPS_MAX: usize = 100;
 pub const FILTER_DEPTH_MAX: usize = 10;
 
 /// How many nodes one evaluation may look at; a payload of the largest size has far fewer.
-pub const PATH_VISITS_MAX: usize = 2_000_000;
+pub const PATH_VISITS_MAX: usize = 5_000_000;
 
 /// The largest compiled form of one filter pattern (`=~ /…/`), in bytes.
 pub const PATTERN_COMPILED_BYTES_MAX: usize = 1024 * 1024;

@@ -198,3 +198,98 @@ fn collect_paths<'t>(node: &'t Node, paths: &mut Vec<&'t str>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::query::Random;
+
+    #[track_caller]
+    fn check(template: Value, expected: Result<Value, &str>) {
+        let (input, context) = (
+            json!({"a": 1, "list": [1, 2]}),
+            json!({"State": {"Name": "S"}}),
+        );
+        let data = Data {
+            input: &input,
+            context: &context,
+            random: Random::new([0; 32]),
+        };
+        let filled = match Template::parse(&template) {
+            Ok(template) => template.evaluate(&data).map_err(|error| error.to_string()),
+            Err(faults) => {
+                let lines = faults
+                    .iter()
+                    .map(|(pointer, what)| format!("{pointer} {what}"));
+                Err(lines.collect::<Vec<_>>().join("\n"))
+            }
+        };
+        assert_eq!(filled, expected.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn dynamic_keys_are_filled_and_others_kept() {
+        check(
+            json!({"x.$": "$.a", "fixed": {"$": "$.a"}, "deep": [{"n.$": "$$.State.Name"}, 7], "all.$": "$"}),
+            Ok(
+                json!({"x": 1, "fixed": {"$": "$.a"}, "deep": [{"n": "S"}, 7], "all": {"a": 1, "list": [1, 2]}}),
+            ),
+        );
+        check(json!([1, "$.a"]), Ok(json!([1, "$.a"])));
+    }
+
+    #[test]
+    fn missing_path_names_its_field_and_what_was_searched() {
+        check(
+            json!({"in": {"value.$": "$.x"}}),
+            Err(
+                r#"The JSONPath '$.x' specified for the field 'value.$' could not be found in the input '{"a":1,"list":[1,2]}'"#,
+            ),
+        );
+        check(
+            json!({"value.$": "$$.x"}),
+            Err(
+                r#"The JSONPath '$$.x' specified for the field 'value.$' could not be found in the input '{"State":{"Name":"S"}}'"#,
+            ),
+        );
+    }
+
+    #[test]
+    fn index_past_the_end_is_null() {
+        check(json!({"x.$": "$.list[5]"}), Ok(json!({"x": null})));
+        check(json!({"x.$": "$.list[5:].y"}), Ok(json!({"x": []})));
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        check(json!({"a": [{"b~/.$": 1}], "c.$": "$.x[", "c": 0}), Err(
+"/a/0/b~0~1.$ The value for the field 'b~/.$' must be a valid JSONPath or a valid intrinsic function call: it is not a string; a fixed value stands under a key without '.$'
+/c.$ the field 'c' is set twice, by 'c' and by 'c.$': keep one
+/c.$ The value for the field 'c.$' must be a valid JSONPath or a valid intrinsic function call: column 5: expected an index, a slice, '*', a quoted name or '?(' inside brackets, found the end"));
+    }
+
+    #[test]
+    fn template_that_would_explode_is_stopped() {
+        let big = Value::String("x".repeat(200_000));
+        let members = (0..1_000).map(|index| (format!("k{index}.$"), json!("$")));
+        let template =
+            Template::parse(&Value::Object(members.collect())).expect("the paths are well-formed");
+        let data = Data {
+            input: &big,
+            context: &Value::Null,
+            random: Random::new([0; 32]),
+        };
+        let error = template.evaluate(&data).expect_err("200 MB are too much");
+        assert_eq!(error.name(), "States.DataLimitExceeded");
+    }
+
+    #[test]
+    fn paths_are_listed_with_those_of_calls() {
+        let template =
+            json!({"a.$": "$.x", "b": [{"c.$": "States.Array($.y, States.Array($$.z))"}]});
+        let template = Template::parse(&template).expect("the paths are well-formed");
+        assert_eq!(template.paths().collect::<Vec<_>>(), ["$.x", "$.y", "$$.z"]);
+    }
+}

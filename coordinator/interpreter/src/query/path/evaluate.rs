@@ -113,26 +113,10 @@ pub(super) fn walk<'v>(
                 }
                 at += 1;
                 if let (Step::Properties(names), true) = (target, last) {
-                    return Ok(next.into_iter().map(|node| merged(names, node)).collect());
+                    return merge(names, at, &next, false, budget);
                 }
             }
-            Step::Properties(names) if last => {
-                let mut found = Vec::new();
-                for node in nodes {
-                    budget.visit(names.len())?;
-                    match node {
-                        Value::Object(_) => found.push(merged(names, node)),
-                        _ if definite => {
-                            return Err(Miss::NotAnObject {
-                                step: at,
-                                found: node,
-                            });
-                        }
-                        _ => {}
-                    }
-                }
-                return Ok(found);
-            }
+            Step::Properties(names) if last => return merge(names, at, &nodes, definite, budget),
             Step::Function(call) => {
                 let mut found = Vec::new();
                 for node in nodes {
@@ -293,6 +277,30 @@ fn scan<'v>(
         }
     }
     Ok(())
+}
+
+/// The last step `['a','b']`, tried on `nodes`.
+fn merge<'v>(
+    names: &[String],
+    step: usize,
+    nodes: &[&'v Value],
+    definite: bool,
+    budget: &Budget,
+) -> Result<Vec<Cow<'v, Value>>, Miss<'v>> {
+    let mut found = Vec::new();
+    for node in nodes {
+        budget.visit(names.len())?;
+        match node {
+            Value::Object(_) => {
+                let object = merged(names, node);
+                budget.copy(&object, 0)?;
+                found.push(object);
+            }
+            _ if definite => return Err(Miss::NotAnObject { step, found: node }),
+            _ => {}
+        }
+    }
+    Ok(found)
 }
 
 /// `['a','b']` at a path's end: one object with those of the names that are there.
