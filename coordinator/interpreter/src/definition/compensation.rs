@@ -39,15 +39,6 @@ pub(super) fn parse_compensation(
         return None;
     }
     let fields = Fields::open(node, &COMPENSATION, faults)?;
-    if let Some(nested) = fields.get("Compensate") {
-        let remedy =
-            "an undo is not undone: when it fails it is tried again, then a person decides";
-        faults.schema(
-            nested.key_spot(),
-            "'Compensate' inside a 'Compensate' is not supported",
-            remedy,
-        );
-    }
     let resource = parse_resource(fields, faults);
     if resource.is_some() && resource.as_ref() == step {
         faults.warning(
@@ -229,7 +220,7 @@ mod tests {
     fn an_undo_is_not_undone() {
         check(
             r#"{"Resource":"queue:b","Compensate":{"Resource":"queue:c"}}"#,
-            &["/Compensate/Compensate 'Compensate' inside a 'Compensate' is not supported"],
+            &["/Compensate/Compensate Field 'Compensate' is not supported"],
         );
     }
 

@@ -168,7 +168,6 @@ pub(super) const COMPENSATE_STATE: Shape = Shape {
 /// `Compensate` of a Task.
 pub(super) const COMPENSATION: Shape = Shape {
     kind: "a Compensate",
-    // 'Compensate' is here so that the fault of one inside another is told in its own words.
     fields: &[
         "Comment",
         "Resource",
@@ -176,7 +175,6 @@ pub(super) const COMPENSATION: Shape = Shape {
         "TimeoutSeconds",
         "HeartbeatSeconds",
         "Retry",
-        "Compensate",
     ],
     later: &["Arguments"],
 };
@@ -385,7 +383,7 @@ pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
         "Error" | "ErrorPath" | "Cause" | "CausePath" => "a Fail",
         "Next" => "every state but Choice, Succeed and Fail, in a rule of Choices and in a Catcher",
         "End" => "every state but Choice, Succeed and Fail",
-        "Compensate" => "a Task or a Catcher",
+        "Compensate" => "a Task or a Catcher, and never inside another 'Compensate'",
         "Version" | "StartAt" | "States" => "the top level of the definition",
         "ErrorEquals" => "an entry of Retry or Catch",
         "IntervalSeconds" | "MaxAttempts" | "BackoffRate" | "MaxDelaySeconds"
