@@ -45,9 +45,6 @@ pub const TRANSITIONS_PER_TURN_MAX: u32 = 500;
 /// Events of one execution; a loop that never ends ends here. AWS has 25,000.
 pub const HISTORY_EVENTS_MAX: u64 = 1_000_000;
 
-/// The longest delay of a retry without `MaxDelaySeconds`, in seconds: a year.
-pub const RETRY_DELAY_SECONDS_MAX: u32 = 366 * 24 * 60 * 60;
-
 /// How long a step in flight may answer yet when its scope begins to undo. Source: the saga extension.
 pub const DRAIN_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
@@ -70,3 +67,25 @@ pub fn is_payload_too_large(value: &serde_json::Value) -> bool {
     }
     serde_json::to_writer(Count(0), value).is_err()
 }
+
+/// The longest definition in bytes: 1 MiB. Source: Step Functions, "State machine quotas".
+pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many objects and arrays may stand inside one another in a definition; it bounds the reader's recursion.
+pub const DEFINITION_NESTING_MAX: usize = 128;
+
+/// How many errors, and how many warnings, one definition is told about. Source: Step Functions,
+/// ValidateStateMachineDefinition, "maxResults".
+pub const DEFINITION_FAULTS_MAX: usize = 100;
+
+/// How many characters of a text from a definition one fault repeats.
+pub const FAULT_EXCERPT_CHARACTERS_MAX: usize = 100;
+
+/// The longest name of a state in characters. Source: States Language, "States".
+pub const STATE_NAME_CHARACTERS_MAX: usize = 80;
+
+/// The longest name of a queue or exchange and the longest routing key in bytes. Source: AMQP 0-9-1, "shortstr".
+pub const BROKER_NAME_BYTES_MAX: usize = 255;
+
+/// `MaxDelaySeconds` stays below a leap year, and so does a delay without it. Source: Step Functions, "Retry".
+pub const RETRY_DELAY_SECONDS_MAX: u32 = 31_622_399;

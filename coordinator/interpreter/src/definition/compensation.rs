@@ -1,7 +1,13 @@
 //! `Compensate` on a Task: the Task that undoes it. Source: the saga extension, "Fields".
 
-use super::{Resource, Retrier, Seconds};
-use crate::query::Template;
+use super::document::Node;
+use super::fault::{FaultCode, Faults, excerpt};
+use super::fields::{Fields, integer, wrong_type};
+use super::recovery::parse_retry;
+use super::task::{check_heartbeat, parse_resource};
+use super::vocabulary::COMPENSATION;
+use super::{ErrorName, Jitter, Resource, Retrier, Seconds};
+use crate::query::{Expression, Template};
 
 /// How long an undo may take that does not say.
 pub const UNDO_TIMEOUT_SECONDS: u32 = 60;
@@ -19,4 +25,250 @@ pub struct Compensation {
     pub heartbeat: Option<Seconds>,
     /// `Retry`; without it 8 retries of any error, 1 s doubling to 60 s.
     pub retry: Vec<Retrier>,
+}
+
+/// Reads `Compensate` of a Task whose own resource is `step`.
+pub(super) fn parse_compensation(
+    node: Node<'_>,
+    step: Option<&Resource>,
+    faults: &mut Faults,
+) -> Option<Compensation> {
+    if node.as_bool().is_some() {
+        let remedy = "write an object with the undo's 'Resource'; true stands in a Catcher";
+        wrong_type(node, "Object", remedy, faults);
+        return None;
+    }
+    let fields = Fields::open(node, &COMPENSATION, faults)?;
+    let resource = parse_resource(fields, faults);
+    if resource.is_some() && resource.as_ref() == step {
+        faults.warning(
+            fields.get("Resource").unwrap_or(node).spot(),
+            FaultCode::CompensationSharesResource,
+            "The undo is sent to the Resource of its step",
+            "give the undo a queue of its own: a worker that does not read the message's type would do the work twice",
+        );
+    }
+    let parameters = fields.template("Parameters", faults);
+    if let Some(node) = fields.get("Parameters") {
+        warn_of_results(node, faults);
+    }
+    let timeout = fields
+        .get("TimeoutSeconds")
+        .and_then(|node| integer(node, 1..=Seconds::MAX, faults));
+    let timeout = timeout.unwrap_or(UNDO_TIMEOUT_SECONDS);
+    let heartbeat = fields
+        .get("HeartbeatSeconds")
+        .and_then(|node| integer(node, 1..=Seconds::MAX, faults));
+    let heartbeat = heartbeat.map(Seconds::Literal);
+    check_heartbeat(fields, heartbeat.as_ref(), timeout, faults);
+    let retry = parse_retry(fields, faults).unwrap_or_else(retry_default);
+    Some(Compensation {
+        resource: resource?,
+        parameters,
+        timeout: Seconds::Literal(timeout),
+        heartbeat,
+        retry,
+    })
+}
+
+/// How an undo is tried again that does not say.
+fn retry_default() -> Vec<Retrier> {
+    vec![Retrier {
+        error_equals: vec![ErrorName::All],
+        interval_seconds: 1,
+        max_attempts: 8,
+        backoff_rate: 2.0,
+        max_delay_seconds: Some(60),
+        jitter: Jitter::None,
+    }]
+}
+
+/// A step that timed out may have run, but has given no result: an undo that needs one fails just then.
+fn warn_of_results(node: Node<'_>, faults: &mut Faults) {
+    for (key, member) in node.members() {
+        let expression = member
+            .as_str()
+            .filter(|_| key.ends_with(".$"))
+            .map(Expression::parse);
+        if let Some(Ok(expression)) = expression
+            && let Some(read) = ["Result", "Output"]
+                .into_iter()
+                .find(|field| expression.paths().any(|path| reads(path, field)))
+        {
+            faults.warning(
+                member.spot(),
+                FaultCode::CompensationReadsResult,
+                format!(
+                    "The undo reads $.{read}, which is null when the step's outcome is unknown"
+                ),
+                "undo by what was sent, $.Input or $.Arguments, not by what came back",
+            );
+        }
+        warn_of_results(member, faults);
+    }
+    for element in node.elements() {
+        warn_of_results(element, faults);
+    }
+}
+
+/// Whether a path reads a field of the entry: `$.Result`, but not `$.Results` or `$$.Result`.
+fn reads(path: &str, field: &str) -> bool {
+    let dotted = path
+        .strip_prefix("$.")
+        .and_then(|rest| rest.strip_prefix(field));
+    let ends = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_');
+    dotted.is_some_and(ends)
+        || ["'", "\""]
+            .iter()
+            .any(|quote| path.starts_with(&format!("$[{quote}{field}{quote}]")))
+}
+
+/// Warns of each plain Catcher of a Parallel whose branches have entries: what the aborted branches did stays done.
+pub(super) fn warn_of_kept_effects(block: Node<'_>, faults: &mut Faults) {
+    for (_, state) in block.get("States").into_iter().flat_map(Node::members) {
+        let Some(branches) = state.get("Branches") else {
+            continue;
+        };
+        if let Some(step) = branches.elements().find_map(step_with_compensation) {
+            let catchers = state.get("Catch").into_iter().flat_map(Node::elements);
+            for catcher in catchers
+                .filter(|catcher| catcher.get("Compensate").and_then(Node::as_bool) != Some(true))
+            {
+                faults.warning(
+                    catcher.spot(),
+                    FaultCode::CatchKeepsEffects,
+                    format!(
+                        "This Catcher leaves what the branches did, such as '{}', as it is",
+                        excerpt(step)
+                    ),
+                    "add \"Compensate\": true to undo it before 'Next'",
+                );
+            }
+        }
+        for branch in branches.elements() {
+            warn_of_kept_effects(branch, faults);
+        }
+    }
+}
+
+/// A step of the block, or of a block inside it, that has an undo.
+fn step_with_compensation(block: Node<'_>) -> Option<&str> {
+    block.get("States")?.members().find_map(|(name, state)| {
+        if state.get("Compensate").is_some_and(Node::is_object) {
+            return Some(name);
+        }
+        state
+            .get("Branches")?
+            .elements()
+            .find_map(step_with_compensation)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::fault::tests::{faults, state_faults};
+    use crate::definition::{Machine, StateKind, StateName};
+
+    fn check(compensate: &str, expected: &[&str]) {
+        let state = format!(
+            r#"{{"Type":"Task","Resource":"queue:a","End":true,"Compensate":{compensate}}}"#
+        );
+        assert_eq!(state_faults(&state), expected);
+    }
+
+    #[test]
+    fn an_undo_without_more_has_its_defaults() {
+        let text = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"queue:a","End":true,
+            "Compensate":{"Resource":"queue:b"}}}}"#;
+        let (machine, warnings) = Machine::parse(text).expect("a sound definition");
+        assert_eq!(warnings, []);
+        let Some(StateKind::Task(task)) =
+            machine.state(&StateName::new("A")).map(|state| &state.kind)
+        else {
+            panic!("A is a Task");
+        };
+        let undo = task.compensate.as_deref().expect("an undo");
+        assert!(matches!(undo.timeout, Seconds::Literal(60)));
+        assert_eq!(undo.retry.len(), 1);
+        assert_eq!(
+            (undo.retry[0].max_attempts, undo.retry[0].max_delay_seconds),
+            (8, Some(60))
+        );
+        assert_eq!(undo.retry[0].error_equals, [ErrorName::All]);
+    }
+
+    #[test]
+    fn an_undo_has_fewer_fields_than_a_task() {
+        check(
+            r#"{"Comment":"c","Resource":"queue:b","Parameters":{"a.$":"$.Input.a"},"Retry":[]}"#,
+            &[],
+        );
+        check("{}", &["/Compensate These fields are required: [Resource]"]);
+        check("true", &["/Compensate Expected value of type Object"]);
+        check(
+            r#"{"Resource":"queue:b","Catch":[],"TimeoutSecondsPath":"$.a","Arguments":{}}"#,
+            &[
+                "/Compensate/Catch Field 'Catch' is not supported",
+                "/Compensate/TimeoutSecondsPath Field 'TimeoutSecondsPath' is not supported",
+                "/Compensate/Arguments This version does not run 'Arguments' of a Compensate",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_undo_is_not_undone() {
+        check(
+            r#"{"Resource":"queue:b","Compensate":{"Resource":"queue:c"}}"#,
+            &["/Compensate/Compensate Field 'Compensate' is not supported"],
+        );
+    }
+
+    #[test]
+    fn an_undos_heartbeat_is_shorter_than_its_timeout() {
+        check(
+            r#"{"Resource":"queue:b","HeartbeatSeconds":60}"#,
+            &["/Compensate/HeartbeatSeconds HeartbeatSeconds must be smaller than TimeoutSeconds"],
+        );
+        check(
+            r#"{"Resource":"queue:b","HeartbeatSeconds":60,"TimeoutSeconds":61}"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn an_undo_that_reads_what_came_back_is_warned_about() {
+        check(
+            r#"{"Resource":"queue:b","Parameters":{"id.$":"$.Result.id","all":[{"o.$":"States.Array($.Output)"}],
+                "a.$":"$.Results","b.$":"$.Input.Result","s.$":"States.Format('$.Result')","c.$":"$$.Result"}}"#,
+            &[
+                "/Compensate/Parameters/id.$ warning: The undo reads $.Result, which is null when the step's outcome is unknown",
+                "/Compensate/Parameters/all/0/o.$ warning: The undo reads $.Output, which is null when the step's outcome is unknown",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_undo_in_the_queue_of_its_step_is_warned_about() {
+        check(
+            r#"{"Resource":"queue:a"}"#,
+            &["/Compensate/Resource warning: The undo is sent to the Resource of its step"],
+        );
+    }
+
+    #[test]
+    fn a_plain_catch_over_branches_with_undos_is_warned_about() {
+        let definition = |catcher: &str| {
+            format!(
+                r#"{{"StartAt":"P","States":{{"B":{{"Type":"Succeed"}},"P":{{"Type":"Parallel","End":true,
+                "Catch":[{{"ErrorEquals":["States.ALL"],"Next":"B"{catcher}}}],"Branches":[{{"StartAt":"Q","States":{{
+                "Q":{{"Type":"Parallel","End":true,"Branches":[{{"StartAt":"T","States":{{"T":{{"Type":"Task","End":true,
+                "Resource":"queue:a","Compensate":{{"Resource":"queue:b"}}}}}}}}]}}}}}}]}}}}}}"#
+            )
+        };
+        let warning = "/States/P/Catch/0 warning: This Catcher leaves what the branches did, such as 'T', as it is";
+        assert_eq!(faults(&definition("")), [warning]);
+        assert_eq!(faults(&definition(r#","Compensate":false"#)), [warning]);
+        assert_eq!(faults(&definition(r#","Compensate":true"#)), [""; 0]);
+    }
 }

@@ -5,11 +5,27 @@
 
 mod compensation;
 mod condition;
+mod document;
+mod duplicates;
+mod fault;
+mod fields;
+mod graph;
+#[cfg(test)]
+mod hostile;
 mod machine;
+mod parse;
+mod reader;
+mod recovery;
+mod spelling;
+mod states;
 mod task;
+mod timestamp;
+mod token;
+mod vocabulary;
 
 pub use compensation::{Compensation, UNDO_TIMEOUT_SECONDS};
 pub use condition::{Comparison, Condition, Operand, Operator, Test, TypeTest};
+pub use fault::{Fault, FaultCode, Severity};
 pub use machine::{
     Block, BlockId, Choice, Fail, Machine, Parallel, Pass, Rule, State, StateKind, StateName, Text,
     Transition, Wait, WaitFor,
