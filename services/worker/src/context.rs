@@ -28,6 +28,11 @@ impl Context {
         }
     }
 
+    /// The id of this attempt: the same whenever it is delivered again.
+    pub fn message_id(&self) -> &str {
+        &self.message.message_id
+    }
+
     /// The key of this step or undo: the same for all its attempts. What this handler asks of others, it should ask under this key.
     pub fn idempotency_key(&self) -> &str {
         &self.message.idempotency_key

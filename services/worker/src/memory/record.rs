@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 use super::store::Error;
 
 /// What is remembered of one key. The blank record stands for a key that was never seen, and is not kept.
