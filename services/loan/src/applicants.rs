@@ -1,0 +1,215 @@
+//! The eight applicants of the demo, and how each of them must end: the demo's specification.
+
+use crate::{Faults, Request};
+
+/// An applicant, what a person decides about the request if asked, and how it must end.
+#[derive(Clone, Debug)]
+pub struct Applicant {
+    /// What this applicant shows.
+    pub story: &'static str,
+    /// The input of the saga.
+    pub request: Request,
+    /// What the reviewer says, if the request comes before one.
+    pub approved: Option<bool>,
+    /// How it must end.
+    pub expected: Expected,
+}
+
+/// How an execution must end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Its status.
+    pub status: &'static str,
+    /// Its error, if it fails.
+    pub error: Option<&'static str>,
+    /// The status of its compensation.
+    pub compensation: &'static str,
+    /// The states that were undone, in order.
+    pub undone: &'static [&'static str],
+    /// Whether an operator must have helped.
+    pub operator: bool,
+}
+
+/// The eight applicants.
+pub fn applicants() -> Vec<Applicant> {
+    let none = Faults::default();
+    let refused = Faults {
+        transfer_is_refused: true,
+        ..none
+    };
+    vec![
+        applicant("ada", "approved", MODEST, none.clone(), None, SUCCEEDED),
+        applicant(
+            "bob",
+            "high risk, approved by a person",
+            GRAND,
+            none.clone(),
+            Some(true),
+            SUCCEEDED,
+        ),
+        applicant(
+            "cleo",
+            "the credit bureau fails twice, then answers",
+            MODEST,
+            Faults {
+                bureau_fails: 2,
+                ..none.clone()
+            },
+            None,
+            SUCCEEDED,
+        ),
+        applicant(
+            "dan",
+            "high risk, declined by a person",
+            GRAND,
+            none.clone(),
+            Some(false),
+            Expected {
+                compensation: "COMPENSATED",
+                undone: &["CheckCredit", "OpenApplication"],
+                ..SUCCEEDED
+            },
+        ),
+        applicant(
+            "eve",
+            "invalid",
+            0,
+            none.clone(),
+            None,
+            failed("Application.Invalid", "NONE", &[]),
+        ),
+        applicant(
+            "fay",
+            "the reservation answers too late",
+            MODEST,
+            Faults {
+                reservation_is_late: true,
+                ..none
+            },
+            None,
+            failed(
+                "States.Timeout",
+                "COMPENSATED",
+                &["ReserveFunds", "CheckCredit", "OpenApplication"],
+            ),
+        ),
+        applicant(
+            "gus",
+            "the transfer is refused",
+            MODEST,
+            refused.clone(),
+            None,
+            failed("Transfer.Refused", "COMPENSATED", ALL),
+        ),
+        applicant(
+            "hal",
+            "the transfer is refused and releasing the funds fails too",
+            MODEST,
+            Faults {
+                release_fails: RELEASE_ATTEMPTS,
+                ..refused
+            },
+            None,
+            Expected {
+                operator: true,
+                ..failed("Transfer.Refused", "COMPENSATED", ALL)
+            },
+        ),
+    ]
+}
+
+fn applicant(
+    name: &str,
+    story: &'static str,
+    amount: u64,
+    faults: Faults,
+    approved: Option<bool>,
+    expected: Expected,
+) -> Applicant {
+    let applicant = name.to_owned();
+    let request = Request {
+        applicant,
+        amount,
+        income: INCOME,
+        faults,
+    };
+    Applicant {
+        story,
+        request,
+        approved,
+        expected,
+    }
+}
+
+fn failed(
+    error: &'static str,
+    compensation: &'static str,
+    undone: &'static [&'static str],
+) -> Expected {
+    Expected {
+        status: "FAILED",
+        error: Some(error),
+        compensation,
+        undone,
+        operator: false,
+    }
+}
+
+const SUCCEEDED: Expected = Expected {
+    status: "SUCCEEDED",
+    error: None,
+    compensation: "NONE",
+    undone: &[],
+    operator: false,
+};
+const ALL: &[&str] = &[
+    "RegisterLoan",
+    "ReserveFunds",
+    "CheckCredit",
+    "OpenApplication",
+];
+const INCOME: u64 = 3_000;
+const MODEST: u64 = 20_000;
+/// More than twelve months' income.
+const GRAND: u64 = 50_000;
+/// How often the saga tries by itself to release the funds: all of them fail.
+const RELEASE_ATTEMPTS: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::funds::LATE;
+    use crate::submission::DEFINITION;
+
+    fn state(name: &str) -> Value {
+        let machine: Value = serde_json::from_str(DEFINITION).unwrap();
+        machine["States"][name].clone()
+    }
+
+    #[test]
+    fn the_late_reservation_is_later_than_its_timeout() {
+        let timeout = state("ReserveFunds")["TimeoutSeconds"].as_u64().unwrap();
+        assert!(LATE.as_secs() > timeout);
+    }
+
+    #[test]
+    fn the_saga_alone_does_not_get_the_funds_released() {
+        let retries = &state("ReserveFunds")["Compensate"]["Retry"][0]["MaxAttempts"];
+        assert_eq!(retries.as_u64().unwrap() + 1, u64::from(RELEASE_ATTEMPTS));
+    }
+
+    #[test]
+    fn what_is_undone_has_an_undo() {
+        let machine: Value = serde_json::from_str(DEFINITION).unwrap();
+        let text = machine.to_string();
+        for state in ALL {
+            assert!(
+                text.contains(&format!("\"{state}\":{{\"Type\":\"Task\"")),
+                "{state}"
+            );
+        }
+        assert_eq!(text.matches("\"Compensate\":{").count(), ALL.len());
+    }
+}

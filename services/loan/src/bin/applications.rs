@@ -1,0 +1,6 @@
+//! The applications service: see the module of that name.
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    Ok(sagamore_loan::applications::run().await?)
+}

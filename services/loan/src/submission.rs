@@ -1,0 +1,256 @@
+//! The eight applicants, run through a coordinator: submitted, reviewed, rescued by an operator, and watched until they end.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::applicants::{Applicant, applicants};
+use crate::{Actual, Coordinator, CoordinatorError};
+
+/// The definition of the saga.
+pub const DEFINITION: &str = include_str!("../loan.asl.json");
+/// The name it is uploaded under.
+pub const MACHINE: &str = "loan";
+
+/// The applicants, on their way.
+pub struct Submission {
+    coordinator: Coordinator,
+    running: Vec<Running>,
+}
+
+/// One applicant, on the way.
+struct Running {
+    applicant: Applicant,
+    arn: String,
+    /// Whether it was seen suspended, and retried.
+    operator: bool,
+}
+
+/// Why the applicants did not all get to an end.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmissionError {
+    /// A call failed.
+    #[error(transparent)]
+    Coordinator(#[from] CoordinatorError),
+    /// An answer lacks what it must have.
+    #[error("the answer to {call} has no {member}")]
+    Incomplete {
+        /// The call.
+        call: &'static str,
+        /// What it lacks.
+        member: &'static str,
+    },
+    /// It takes too long. Tells what each was doing last.
+    #[error("not all have ended after {} seconds: {left}", waited.as_secs())]
+    TooSlow {
+        /// How long it was waited.
+        waited: Duration,
+        /// Which have not ended.
+        left: String,
+    },
+}
+
+impl Submission {
+    /// Uploads the saga and starts an execution for each applicant.
+    ///
+    /// # Errors
+    /// The coordinator can't be reached, or refuses the definition or an execution.
+    pub fn start(coordinator: Coordinator) -> Result<Self, SubmissionError> {
+        let machine = upload(&coordinator)?;
+        let mut running = Vec::new();
+        for applicant in applicants() {
+            let input = json!(applicant.request).to_string();
+            let name = format!("{}-{}", applicant.request.applicant, Uuid::new_v4());
+            let start = json!({ "stateMachineArn": machine, "name": name, "input": input });
+            let started = coordinator.call("StartExecution", &start)?;
+            let arn = text(&started, "StartExecution", "executionArn")?;
+            running.push(Running {
+                applicant,
+                arn,
+                operator: false,
+            });
+        }
+        Ok(Self {
+            coordinator,
+            running,
+        })
+    }
+
+    /// Plays the reviewer and the operator until all have ended, at most `wait_max`; then tells how.
+    ///
+    /// # Errors
+    /// A call fails, or it takes too long.
+    pub fn finish(
+        mut self,
+        wait_max: Duration,
+    ) -> Result<Vec<(Applicant, Actual)>, SubmissionError> {
+        let begun = Instant::now();
+        loop {
+            self.review()?;
+            self.operate()?;
+            let mut outcomes = Vec::new();
+            let mut left = Vec::new();
+            for running in &self.running {
+                let outcome = self.look(running)?;
+                if outcome.status == "RUNNING" || outcome.compensation == "COMPENSATING" {
+                    let (name, state) = (&running.applicant.request.applicant, &outcome);
+                    left.push(format!("{name} {} {}", state.status, state.compensation));
+                }
+                outcomes.push((running.applicant.clone(), outcome));
+            }
+            if left.is_empty() {
+                return Ok(outcomes);
+            }
+            if begun.elapsed() > wait_max {
+                let (waited, left) = (begun.elapsed(), left.join(", "));
+                return Err(SubmissionError::TooSlow { waited, left });
+            }
+            thread::sleep(POLL_EVERY);
+        }
+    }
+
+    /// Decides every review of ours that waits for a person.
+    fn review(&mut self) -> Result<(), SubmissionError> {
+        let listed = self.coordinator.get("/sagamore/v1/reviews")?;
+        for review in list(&listed, "reviews") {
+            let Some(running) = self.running.iter().find(|running| running.is_in(review)) else {
+                continue;
+            };
+            let Some(approved) = running.applicant.approved else {
+                continue;
+            };
+            let token = text(review, "reviews", "token")?;
+            let comment = if approved {
+                "we know them"
+            } else {
+                "too much for now"
+            };
+            let decision = json!({ "approved": approved, "comment": comment, "reviewer": "rita" });
+            self.coordinator
+                .post(&format!("/reviews/{token}"), &decision)?;
+        }
+        Ok(())
+    }
+
+    /// Retries every incident of ours.
+    fn operate(&mut self) -> Result<(), SubmissionError> {
+        let listed = self.coordinator.get("/sagamore/v1/incidents")?;
+        for incident in list(&listed, "incidents") {
+            let position = self
+                .running
+                .iter()
+                .position(|running| running.is_in(incident));
+            let Some(running) = position.map(|position| &mut self.running[position]) else {
+                continue;
+            };
+            let execution = text(incident, "incidents", "execution")?;
+            let number = &incident["incident"];
+            let path = format!("/sagamore/v1/incidents/{execution}/{number}/retry");
+            let act = json!({ "reason": "the ledger is open again" });
+            self.coordinator.post(&path, &act)?;
+            running.operator = true;
+        }
+        Ok(())
+    }
+
+    fn look(&self, running: &Running) -> Result<Actual, SubmissionError> {
+        let input = json!({ "executionArn": running.arn });
+        let described = self.coordinator.call("DescribeExecution", &input)?;
+        let compensation = described["compensation"]["status"].as_str();
+        Ok(Actual {
+            status: text(&described, "DescribeExecution", "status")?,
+            error: described["error"].as_str().map(str::to_owned),
+            compensation: compensation.unwrap_or("NONE").to_owned(),
+            undone: self.undone(&running.arn)?,
+            operator: running.operator,
+        })
+    }
+
+    /// The states that were undone, in the order in which their undos ended.
+    fn undone(&self, arn: &str) -> Result<Vec<String>, SubmissionError> {
+        let mut undone: Vec<String> = Vec::new();
+        let mut next = Value::Null;
+        loop {
+            let mut input = json!({ "executionArn": arn, "maxResults": 1000 });
+            if !next.is_null() {
+                input["nextToken"] = next;
+            }
+            let page = self.coordinator.call("GetExecutionHistory", &input)?;
+            for event in list(&page, "events") {
+                let name = event["stateExitedEventDetails"]["name"].as_str();
+                let state = name.and_then(compensated_state);
+                // A late answer takes another round, which finds nothing to undo.
+                if let Some(state) = state.filter(|state| !undone.iter().any(|seen| seen == state))
+                {
+                    undone.push(state.to_owned());
+                }
+            }
+            next = page["nextToken"].clone();
+            if next.is_null() {
+                return Ok(undone);
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Whether an entry of a list is about this execution, which it names by its ARN or by its id.
+    fn is_in(&self, entry: &Value) -> bool {
+        // An execution's id is this hash of its ARN.
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, self.arn.as_bytes()).to_string();
+        ["execution", "executionArn"]
+            .iter()
+            .filter_map(|member| entry[*member].as_str())
+            .any(|name| name == self.arn || name == id)
+    }
+}
+
+/// Creates the state machine, or gives the one of this name this definition.
+fn upload(coordinator: &Coordinator) -> Result<String, SubmissionError> {
+    let machine = json!({
+        "name": MACHINE,
+        "definition": DEFINITION,
+        "roleArn": "arn:aws:iam::123456789012:role/sagamore",
+        "type": "STANDARD",
+    });
+    match coordinator.call("CreateStateMachine", &machine) {
+        Ok(created) => text(&created, "CreateStateMachine", "stateMachineArn"),
+        Err(CoordinatorError::Refused { kind, .. }) if kind == "StateMachineAlreadyExists" => {
+            let listed = coordinator.call("ListStateMachines", &json!({ "maxResults": 1000 }))?;
+            let same_name = |machine: &&Value| machine["name"] == MACHINE;
+            let found = list(&listed, "stateMachines").iter().find(same_name);
+            let arn = text(
+                found.unwrap_or(&Value::Null),
+                "ListStateMachines",
+                "stateMachineArn",
+            )?;
+            let update = json!({ "stateMachineArn": arn, "definition": DEFINITION });
+            coordinator.call("UpdateStateMachine", &update)?;
+            Ok(arn)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `ReserveFunds` of `Compensate(ReserveFunds)`.
+fn compensated_state(name: &str) -> Option<&str> {
+    name.strip_prefix("Compensate(")?.strip_suffix(')')
+}
+
+fn list<'a>(answer: &'a Value, member: &str) -> &'a [Value] {
+    answer[member].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(
+    answer: &Value,
+    call: &'static str,
+    member: &'static str,
+) -> Result<String, SubmissionError> {
+    let text = answer[member].as_str();
+    let text = text.ok_or(SubmissionError::Incomplete { call, member })?;
+    Ok(text.to_owned())
+}
+
+const POLL_EVERY: Duration = Duration::from_millis(200);
