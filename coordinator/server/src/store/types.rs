@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sagamore_interpreter::{Entry, Execution, ExecutionId, Head, HistoryRecord, Incident, Input, Scope, ScopeId, Sequence, Status};
+use sagamore_interpreter::{
+    Entry, Execution, ExecutionId, Head, HistoryRecord, Incident, Input, Scope, ScopeId, Sequence,
+    Status,
+};
 use sagamore_messages::TaskMessage;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
