@@ -44,11 +44,11 @@ impl Worker {
             None => Memory::in_memory(),
             Some(url) => open_memory(&url).await?,
         };
-        let mut worker = Self::new(name, &amqp_url, memory);
-        if let Some(prefix) = variable("SAGAMORE_PREFIX") {
-            worker.names = Names::new(&prefix);
-        }
-        Ok(worker)
+        let worker = Self::new(name, &amqp_url, memory);
+        Ok(match variable("SAGAMORE_PREFIX") {
+            Some(prefix) => worker.prefix(&prefix),
+            None => worker,
+        })
     }
 
     /// The worker `name`, on the broker at `amqp_url`, with this memory.
@@ -113,6 +113,12 @@ impl Worker {
         self
     }
 
+    /// The prefix of the coordinator's own names; `sagamore` unless told. The worker's queues dead-letter to an exchange under it.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.names = Names::new(prefix);
+        self
+    }
+
     /// How long a worker that is told to end waits for the handlers that run; 30 s unless told. What has not ended by then is
     /// dropped, and its message delivered again.
     pub fn drain_max(mut self, drain_max: Duration) -> Self {
@@ -123,6 +129,11 @@ impl Worker {
     /// The memory, for a service that keeps tables of its own beside it.
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// The queues it will consume.
+    pub fn queues(&self) -> impl Iterator<Item = &str> {
+        self.queues.keys().map(String::as_str)
     }
 
     /// Runs until the process is told to end, by SIGTERM or ctrl-c, and has finished what it had begun.
