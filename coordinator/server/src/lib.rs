@@ -1,1 +1,6 @@
 //! The coordinator.
+
+pub mod advance;
+pub mod bus;
+pub mod gate;
+pub mod store;
