@@ -2,6 +2,7 @@
 
 pub mod advance;
 pub mod alarm;
+pub mod bus;
 pub mod gate;
 pub mod lease;
 pub mod store;
