@@ -70,6 +70,14 @@ impl<S: Store> Lease<S> {
         }
     }
 
+    /// Takes the lease for the first time.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn register(&self) -> Result<(), Error> {
+        self.store.renew(self.coordinator, LEASE, 0).await
+    }
+
     /// Renews the lease once, and takes over what nobody holds any more.
     ///
     /// # Errors
