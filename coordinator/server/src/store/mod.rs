@@ -3,8 +3,10 @@
 //! One trait, so that the simulation runs the same coordinator on a model; the differential test holds the two equal.
 //! The only place for SQL.
 
+mod postgres;
 mod types;
 
+pub use postgres::PostgresStore;
 pub use types::*;
 
 use std::future::Future;
