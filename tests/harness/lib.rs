@@ -1,1 +1,7 @@
 //! What the tests share.
+
+mod database;
+mod model_store;
+
+pub use database::with_database;
+pub use model_store::{Audited, Fault, ModelStore};
