@@ -6,6 +6,7 @@
 mod outage;
 mod pair;
 mod random;
+mod reads;
 mod rules;
 mod sample;
 mod sequence;
