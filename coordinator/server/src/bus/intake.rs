@@ -22,7 +22,7 @@ use super::lines::Lines;
 use super::park::{Park, Parked};
 use super::run::{Calls, Settings};
 use super::session::{self, Error, Link};
-use super::topology::{self, short};
+use super::topology::short;
 use crate::advance::{Answer, Error as AdvanceError};
 use crate::gate::Gate;
 
@@ -68,12 +68,29 @@ impl Intake {
     }
 
     async fn session(&self, link: &mut Link, stop: &CancellationToken) -> Result<(), Error> {
-        let connecting = self.connect();
+        let connecting =
+            session::connect(&self.address, "sagamore consuming", &self.settings.names);
         let Some(connection) = stop.run_until_cancelled(connecting).await.transpose()? else {
             return Ok(());
         };
+        tokio::select! {
+            consumed = self.consume_all(&connection, link, stop) => consumed?,
+            () = session::lost(&connection) => return Err(Error::Closed),
+        }
+        let closing = connection.close(200, ShortString::default());
+        let closed = tokio::time::timeout(CLOSE_MAX, closing).await;
+        tracing::debug!(?closed, "closed the consuming connection");
+        Ok(())
+    }
+
+    async fn consume_all(
+        &self,
+        connection: &Connection,
+        link: &mut Link,
+        stop: &CancellationToken,
+    ) -> Result<(), Error> {
         let replies = self.settings.names.replies();
-        let channel = open(&connection, self.settings.prefetch.max(1)).await?;
+        let channel = open(connection, self.settings.prefetch.max(1)).await?;
         let look = QueueDeclareOptions::default().passive();
         let look = channel.queue_declare(short(replies.clone()), look, FieldTable::default());
         let queued = look.await?.message_count().into();
@@ -83,25 +100,15 @@ impl Intake {
         let consuming = async {
             tokio::try_join!(
                 self.consume_replies(&channel, &replies, &settling, stop),
-                self.consume_dead(&connection, stop),
-                self.consume_commands(&connection, stop),
+                self.consume_dead(connection, stop),
+                self.consume_commands(connection, stop),
             )
         };
         let gate = drain::watch(&self.gate, &channel, &replies, queued, &settling);
         tokio::select! {
-            consumed = consuming => consumed.map(drop)?,
+            consumed = consuming => consumed.map(drop),
             failed = gate => match failed? {},
         }
-        let closing = connection.close(200, ShortString::default());
-        let closed = tokio::time::timeout(CLOSE_MAX, closing).await;
-        tracing::debug!(?closed, "closed the consuming connection");
-        Ok(())
-    }
-
-    async fn connect(&self) -> Result<Connection, Error> {
-        let connection = session::connect(&self.address, "sagamore consuming").await?;
-        topology::declare(&connection, &self.settings.names).await?;
-        Ok(connection)
     }
 
     async fn consume_replies(
@@ -243,6 +250,10 @@ async fn consume<F: Future<Output = ()>>(
             tracing::debug!(queue, %error, "failed to end a consumer");
         }
         while under_way.next().await.is_some() {}
+        // Left to its own drop it would still be closing when the connection does.
+        if let Err(error) = channel.close(200, ShortString::default()).await {
+            tracing::debug!(queue, %error, "failed to close a channel");
+        }
     };
     if tokio::time::timeout(LAST_MAX, last).await.is_err() {
         tracing::warn!(
