@@ -329,6 +329,20 @@ async fn a_command_is_answered_where_it_asks_to() {
 }
 
 #[tokio::test]
+async fn a_command_that_cannot_be_run_now_is_run_again() {
+    let mut world = World::new(Setup {
+        away_at_first: true,
+        ..Setup::default()
+    })
+    .await;
+    let start = BasicProperties::default()
+        .with_type("StartExecution".into())
+        .with_message_id("m-1".into());
+    assert_eq!(ask(&mut world, start).await.0, "success");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_command_without_a_message_id_is_parked_and_answered_with_a_failure() {
     let mut world = World::new(Setup::default()).await;
     let nameless = BasicProperties::default().with_type("StartExecution".into());

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -40,6 +41,8 @@ pub struct Setup {
     pub answers: Answers,
     pub open: bool,
     pub proxied: bool,
+    /// The first command can't be run when it is first tried.
+    pub away_at_first: bool,
     /// Inputs are answered once there is a permit for them.
     pub permits: Option<Arc<tokio::sync::Semaphore>>,
 }
@@ -53,6 +56,7 @@ impl Default for Setup {
             answers: Arc::new(|_| taken()),
             open: true,
             proxied: false,
+            away_at_first: false,
             permits: None,
         }
     }
@@ -370,9 +374,18 @@ fn calls(setup: &Setup, seen: mpsc::UnboundedSender<(ExecutionId, Input)>, key: 
             })
         }),
         still_open: Arc::new(move |_, _| Box::pin(async move { open })),
-        run_command: Arc::new(|message_id, command| {
-            Box::pin(async move { run_command(&message_id, &command) })
-        }),
+        run_command: {
+            let away = Arc::new(AtomicBool::new(setup.away_at_first));
+            Arc::new(move |message_id, command| {
+                let away = away.swap(false, Ordering::Relaxed);
+                Box::pin(async move {
+                    if away {
+                        return Err(CommandError::NotNow);
+                    }
+                    run_command(&message_id, &command)
+                })
+            })
+        },
         key,
     }
 }

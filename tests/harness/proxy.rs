@@ -105,10 +105,12 @@ async fn carry(client: TcpStream, target: String, mut changes: watch::Receiver<C
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let (upward, downward) = (changes.clone(), changes.clone());
+    // The cut comes first: what was held back until then must not slip through when the mode changes just after.
     tokio::select! {
+        biased;
+        _ = changes.wait_for(|control| control.cuts != cuts) => {}
         _ = pump(from_client, to_server, Side::Client, upward) => {}
         _ = pump(from_server, to_client, Side::Server, downward) => {}
-        _ = changes.wait_for(|control| control.cuts != cuts) => {}
     }
 }
 

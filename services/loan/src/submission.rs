@@ -58,6 +58,7 @@ impl Submission {
     /// # Errors
     /// The coordinator can't be reached, or refuses the definition or an execution.
     pub fn start(coordinator: Coordinator) -> Result<Self, SubmissionError> {
+        wait_for(&coordinator)?;
         let machine = upload(&coordinator)?;
         let mut running = Vec::new();
         for applicant in applicants() {
@@ -207,6 +208,19 @@ impl Running {
     }
 }
 
+/// Waits for a coordinator that is not there yet, as one started at the same time is.
+fn wait_for(coordinator: &Coordinator) -> Result<(), SubmissionError> {
+    let begun = Instant::now();
+    loop {
+        match coordinator.call("ListStateMachines", &json!({})) {
+            Err(CoordinatorError::Unreachable { .. }) if begun.elapsed() < START_MAX => {
+                thread::sleep(POLL_EVERY);
+            }
+            answered => return Ok(answered.map(drop)?),
+        }
+    }
+}
+
 /// Creates the state machine, or gives the one of this name this definition.
 fn upload(coordinator: &Coordinator) -> Result<String, SubmissionError> {
     let machine = json!({
@@ -253,4 +267,6 @@ fn text(
     Ok(text.to_owned())
 }
 
+/// How long a coordinator may take to start.
+const START_MAX: Duration = Duration::from_secs(30);
 const POLL_EVERY: Duration = Duration::from_millis(200);

@@ -35,7 +35,8 @@
 //!   between, the message is delivered again and finds the answer in the memory.
 //! - It is no task message at all: it is rejected, and the queue's dead-letter exchange takes it to the coordinator.
 //!
-//! A lost connection is opened anew, with backoff, for as long as it takes; handlers that run meanwhile go on.
+//! A lost connection is opened anew, with backoff, for as long as it takes; handlers that run meanwhile go on. So a handler may run
+//! for longer than the broker waits for an acknowledgement (30 minutes): its message comes again, waits, and gets the answer.
 
 mod context;
 mod delivery;

@@ -38,7 +38,7 @@ async fn obey(order: Order, number: u32) -> Result<Outcome<Value>, Failure> {
 }
 
 impl Bench {
-    fn new(effects: Effects) -> Self {
+    fn new(effects: Effects, memory: Memory) -> Self {
         let count = || Arc::new(AtomicU32::new(0));
         let (steps, undos) = (count(), count());
         let step = Handler::new({
@@ -59,7 +59,7 @@ impl Bench {
         };
         let service = Service {
             name: "bench".to_owned(),
-            memory: Memory::in_memory(),
+            memory,
             effects,
             queues: BTreeMap::from([("queue".to_owned(), handlers)]),
         };
@@ -127,14 +127,38 @@ fn undo(round: u32, what: &str) -> TaskMessage {
 /// Sends the messages one after the other, whatever the effects are, and compares all that was told.
 async fn check(messages: &[TaskMessage], expected: &[&str], runs: (u32, u32)) {
     for effects in [Effects::Anywhere, Effects::InTransaction] {
-        let bench = Bench::new(effects);
-        let mut said = Vec::new();
-        for message in messages {
-            said.push(bench.send(message.clone()).await);
+        for memory in memories().await {
+            check_with(effects, memory, messages, expected, runs).await;
         }
-        assert_eq!(said, expected, "{effects:?}");
-        assert_eq!(bench.runs(), runs, "{effects:?}");
     }
+}
+
+/// A fresh memory of each kind that needs nothing installed.
+async fn memories() -> Vec<Memory> {
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(unused_mut, reason = "there is one kind")
+    )]
+    let mut memories = vec![Memory::in_memory()];
+    #[cfg(feature = "sqlite")]
+    memories.push(Memory::sqlite("sqlite::memory:").await.unwrap());
+    memories
+}
+
+async fn check_with(
+    effects: Effects,
+    memory: Memory,
+    messages: &[TaskMessage],
+    expected: &[&str],
+    runs: (u32, u32),
+) {
+    let bench = Bench::new(effects, memory);
+    let mut said = Vec::new();
+    for message in messages {
+        said.push(bench.send(message.clone()).await);
+    }
+    assert_eq!(said, expected, "{effects:?}");
+    assert_eq!(bench.runs(), runs, "{effects:?}");
 }
 
 const FIRST: &str = r#"{"number":1}"#;
@@ -257,7 +281,7 @@ async fn an_expired_message_is_not_begun() {
 
 #[tokio::test]
 async fn a_message_in_the_wrong_queue_is_a_failure_without_effect() {
-    let bench = Bench::new(Effects::Anywhere);
+    let bench = Bench::new(Effects::Anywhere, Memory::in_memory());
     let reaction = bench
         .service
         .react("another", &Arc::new(step("answer")))
@@ -272,7 +296,7 @@ async fn a_crash_is_undone_unless_it_was_rolled_back() {
         (Effects::Anywhere, FIRST),
         (Effects::InTransaction, NOTHING),
     ] {
-        let bench = Bench::new(effects);
+        let bench = Bench::new(effects, Memory::in_memory());
         let opened = bench.service.memory.open("bench", "k", None, effects).await;
         drop(opened);
         assert_eq!(bench.send(undo(1, "answer")).await, expected, "{effects:?}");
@@ -283,7 +307,7 @@ async fn a_crash_is_undone_unless_it_was_rolled_back() {
 #[tokio::test]
 async fn a_second_message_and_an_undo_wait_for_the_running_step() {
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let bench = Bench::new(Effects::InTransaction);
+    let bench = Bench::new(Effects::InTransaction, Memory::in_memory());
     let handler = Handler::new({
         let (begun, go) = (begun.clone(), go.clone());
         move |_: Order, _: Context| {

@@ -17,8 +17,8 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tokio::task::{JoinError, JoinSet};
+use tracing::{error, info, warn};
 
 use crate::Error;
 use crate::delivery::Answering;
@@ -167,7 +167,10 @@ impl Session {
             let (permit, delivery) = tokio::select! {
                 biased;
                 () = stop_signal(stopped) => return Ended::Stopped,
-                Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
+                Some(done) = tasks.join_next(), if !tasks.is_empty() => {
+                    log_panic(done);
+                    continue;
+                }
                 next = next => next,
             };
             let delivery = match delivery {
@@ -206,7 +209,9 @@ impl Session {
                 .await;
         }
         let drained = tokio::time::timeout(drain_max, async {
-            while tasks.join_next().await.is_some() {}
+            while let Some(done) = tasks.join_next().await {
+                log_panic(done);
+            }
         });
         if drained.await.is_err() {
             warn!(
@@ -244,6 +249,16 @@ async fn next_delivery(
 /// Ends once the worker is told to stop, or nobody is left who could tell.
 async fn stop_signal(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// A handler's panic is an answer; this is one of the library's own. The message stays unacknowledged until the session ends.
+fn log_panic(done: Result<(), JoinError>) {
+    if let Err(panic) = done {
+        error!(
+            error = &panic as &dyn std::error::Error,
+            "the worker has a defect"
+        );
+    }
 }
 
 fn endless_backoff() -> ExponentialBackoff {

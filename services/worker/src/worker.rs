@@ -5,11 +5,15 @@ use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "postgres")]
+use backoff::ExponentialBackoffBuilder;
 use sagamore_messages::Names;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+#[cfg(feature = "postgres")]
+use crate::MemoryError;
 use crate::handler::{Handler, IntoOutcome};
 use crate::service::{Handlers, Service};
 use crate::session::{self, Connecting};
@@ -44,11 +48,11 @@ impl Worker {
             None => Memory::in_memory(),
             Some(url) => open_memory(&url).await?,
         };
-        let mut worker = Self::new(name, &amqp_url, memory);
-        if let Some(prefix) = variable("SAGAMORE_PREFIX") {
-            worker.names = Names::new(&prefix);
-        }
-        Ok(worker)
+        let worker = Self::new(name, &amqp_url, memory);
+        Ok(match variable("SAGAMORE_PREFIX") {
+            Some(prefix) => worker.prefix(&prefix),
+            None => worker,
+        })
     }
 
     /// The worker `name`, on the broker at `amqp_url`, with this memory.
@@ -113,6 +117,12 @@ impl Worker {
         self
     }
 
+    /// The prefix of the coordinator's own names; `sagamore` unless told. The worker's queues dead-letter to an exchange under it.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.names = Names::new(prefix);
+        self
+    }
+
     /// How long a worker that is told to end waits for the handlers that run; 30 s unless told. What has not ended by then is
     /// dropped, and its message delivered again.
     pub fn drain_max(mut self, drain_max: Duration) -> Self {
@@ -123,6 +133,11 @@ impl Worker {
     /// The memory, for a service that keeps tables of its own beside it.
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// The queues it will consume.
+    pub fn queues(&self) -> impl Iterator<Item = &str> {
+        self.queues.keys().map(String::as_str)
     }
 
     /// Runs until the process is told to end, by SIGTERM or ctrl-c, and has finished what it had begun.
@@ -183,11 +198,33 @@ async fn open_memory(url: &str) -> Result<Memory, Error> {
     let scheme = url.split(':').next().unwrap_or_default();
     match scheme {
         #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => Ok(Memory::postgres(url, CONNECTIONS_MAX).await?),
+        "postgres" | "postgresql" => Ok(wait_for_postgres(url).await?),
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Memory::sqlite(url).await?),
         other => Err(Error::UnknownDatabase(other.to_owned())),
     }
+}
+
+/// Waits for a database that is not there yet, as one started at the same time is.
+#[cfg(feature = "postgres")]
+async fn wait_for_postgres(url: &str) -> Result<Memory, MemoryError> {
+    let backoff = ExponentialBackoffBuilder::new()
+        .with_initial_interval(Duration::from_millis(100))
+        .with_max_interval(Duration::from_secs(5))
+        .with_max_elapsed_time(Some(DATABASE_WAIT_MAX))
+        .build();
+    let open = || async {
+        let opened = Memory::postgres(url, CONNECTIONS_MAX).await;
+        opened.map_err(|error| match error.is_unavailable() {
+            true => backoff::Error::transient(error),
+            false => backoff::Error::permanent(error),
+        })
+    };
+    let warn = |error: MemoryError, delay: Duration| {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, ?delay, "the database does not answer; trying again");
+    };
+    backoff::future::retry_notify(backoff, open, warn).await
 }
 
 #[cfg(unix)]
@@ -210,3 +247,5 @@ const DRAIN_MAX_DEFAULT: Duration = Duration::from_secs(30);
 /// Each message that is worked on holds one connection.
 #[cfg(feature = "postgres")]
 const CONNECTIONS_MAX: u32 = 20;
+#[cfg(feature = "postgres")]
+const DATABASE_WAIT_MAX: Duration = Duration::from_secs(60);

@@ -29,7 +29,7 @@ A private Postgres and a private RabbitMQ are started on free ports and stopped 
 DATABASE_URL or AMQP_URL is set, that server is used instead and none is started for it.
 
 Tests find in their environment:
-  DATABASE_URL, AMQP_URL              the servers; tests may create databases and virtual hosts
+  DATABASE_URL, AMQP_URL              the servers; tests may create databases of their own
   PIKA_PYTHON                         a Python 3 that can import pika
   SAGAMORE_VERIFY_POSTGRES_RESTART    a script that takes start, stop, kill or restart and returns
   SAGAMORE_VERIFY_RABBITMQ_RESTART      when it is done; only for a server that was started here

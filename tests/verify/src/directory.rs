@@ -61,24 +61,26 @@ impl Directory {
     }
 }
 
-/// `verify` in the target directory or, where the servers' user cannot get there (root's home is
-/// closed), in the system's directory for temporary files.
+/// `verify` in the target directory or, where that is another user's or the servers' user cannot get
+/// there (root's home is closed), one in the system's directory for temporary files.
 fn parent(account: &Account) -> Result<PathBuf, Failure> {
     let program = env::current_exe().map_err(|source| Failure::io("find itself", source))?;
     let target = program.ancestors().nth(2).unwrap_or(Path::new("target"));
     let preferred = target.join("verify");
     let elsewhere = env::temp_dir().join(format!("sagamore-verify-{}", account.uid));
-    for path in [preferred, elsewhere] {
-        own(&path, account.uid)
-            .map_err(|source| Failure::io(format!("create {}", path.display()), source))?;
-        if account.can_enter(&path) {
-            return Ok(path);
-        }
+    let usable = |path: &Path| {
+        own(path, account.uid)?;
+        let entered = account.can_enter(path);
+        entered
+            .then_some(())
+            .ok_or(io::ErrorKind::PermissionDenied.into())
+    };
+    if usable(&preferred).is_ok() {
+        return Ok(preferred);
     }
-    Err(Failure::io(
-        "find a directory that the servers' user can enter",
-        io::ErrorKind::PermissionDenied.into(),
-    ))
+    usable(&elsewhere)
+        .map_err(|source| Failure::io(format!("use {}", elsewhere.display()), source))?;
+    Ok(elsewhere)
 }
 
 /// Makes sure that a directory exists and is ours: in a place where everyone may write, another

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     let action = match arguments::parse(env::args_os().skip(1)) {
         Ok(action) => action,
         Err(refusal) => {
-            eprintln!("error: {refusal}\n\n{USAGE}");
+            eprintln!("error: {refusal}; cargo verify --help lists what it takes");
             return ExitCode::from(2);
         }
     };
@@ -73,8 +73,12 @@ fn check(full: bool) -> Result<ExitCode, Failure> {
             report.take(&step, &mut supervisor);
         }
     }
+    let logs = supervisor.logs();
     drop(supervisor);
     println!("\n{report}");
+    if !report.passed() {
+        println!("the servers' last logs lie in {}", logs.display());
+    }
     Ok(if report.passed() {
         ExitCode::SUCCESS
     } else {

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use crate::account::Account;
 use crate::directory::{Directory, quoted, write_script};
@@ -26,22 +26,14 @@ impl Supervisor {
     pub fn start(account: &Account) -> Result<Self, Failure> {
         let directory = Directory::create(account)?;
         let script = directory.path.join("supervise");
-        let settings = format!(
-            "#!/bin/sh\ndirectory={}\nkeep={}\n",
-            quoted(directory.path.display()),
-            quoted(directory.parent.display()),
-        );
-        write_script(&script, &(settings + include_str!("scripts/supervisor.sh")))?;
+        write_script(&script, &supervise(&directory.path, &directory.parent))?;
         let start = || {
             // A group of its own, which a Ctrl-C at the terminal does not reach.
             let mut command = Command::new(&script);
             command
                 .stdout(directory.lock.try_clone()?)
                 .stderr(directory.lock.try_clone()?);
-            command
-                .stdin(std::process::Stdio::piped())
-                .process_group(0)
-                .spawn()
+            command.stdin(Stdio::piped()).process_group(0).spawn()
         };
         let mut process = start().map_err(|source| Failure::io("start a shell", source))?;
         let input = process.stdin.take();
@@ -55,6 +47,11 @@ impl Supervisor {
     /// The directory of this run.
     pub fn directory(&self) -> &Path {
         &self.directory.path
+    }
+
+    /// Where the servers' last logs lie once they have ended.
+    pub fn logs(&self) -> PathBuf {
+        self.directory.parent.clone()
     }
 
     /// Runs a command to its end. If this process ends first, the supervisor ends the command: with
@@ -83,11 +80,56 @@ impl Supervisor {
     }
 }
 
+/// The supervisor's script for a run's directory; the last logs are copied to `keep`.
+fn supervise(directory: &Path, keep: &Path) -> String {
+    format!(
+        "#!/bin/sh\ndirectory={}\nkeep={}\n{}",
+        quoted(directory.display()),
+        quoted(keep.display()),
+        include_str!("scripts/supervisor.sh")
+    )
+}
+
 impl Drop for Supervisor {
     fn drop(&mut self) {
         drop(self.input.take());
         if let Err(error) = self.process.wait() {
             eprintln!("failed to wait for the servers' end: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::{env, fs};
+
+    #[test]
+    fn the_end_of_the_pipe_ends_what_runs_and_clears_its_directory() {
+        const SIGTERM: i32 = 15;
+        let directory = env::temp_dir().join(format!("sagamore-supervise-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let mut supervisor = Command::new("sh")
+            .args(["-c", &supervise(&directory, &env::temp_dir())])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Runs until its own input ends, which it does not.
+        let mut command = Command::new("cat");
+        let mut running = command
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let _open = running.stdin.take();
+
+        let mut input = supervisor.stdin.take().unwrap();
+        writeln!(input, "-{}", running.id()).unwrap();
+        drop(input);
+
+        assert_eq!(running.wait().unwrap().signal(), Some(SIGTERM));
+        assert!(supervisor.wait().unwrap().success());
+        assert!(!directory.exists());
     }
 }

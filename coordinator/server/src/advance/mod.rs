@@ -4,20 +4,53 @@
 //! arrived in a lane while its last commit ran is its next batch. A batch is one transaction; only then is its
 //! answer given and its messages handed to the publisher.
 
+mod batch;
+mod cache;
+mod events;
+mod lane;
 mod outbox;
+mod write;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use sagamore_interpreter::{ExecutionId, Ignored, Input};
+use sagamore_messages::{Names, TokenKey};
 use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 
-use crate::store::{MachineRow, Store};
-
+pub use batch::{Batcher, Committed};
 pub use outbox::{Outbox, PUBLICATIONS_MAX, Publication, What};
+
+use crate::alarm::Alarm;
+use crate::store::{CoordinatorId, MachineRow, Store};
+
+/// Inputs that a lane holds before those who bring more have to wait.
+pub const LANE_INPUTS_MAX: usize = 1_024;
+
+/// Inputs of one batch.
+pub const BATCH_INPUTS_MAX: usize = 256;
+
+/// What every batch needs to know.
+pub struct Identity {
+    /// This coordinator.
+    pub coordinator: CoordinatorId,
+    /// The names of its queues.
+    pub names: Names,
+    /// The key that seals tokens.
+    pub token_key: TokenKey,
+    /// Where review links lead.
+    pub public_url: String,
+    /// Rings when something is due soon.
+    pub alarm: Alarm,
+}
 
 /// Takes inputs; shared by all who have some.
 #[derive(Clone)]
-pub struct Advance<S: Store> {
-    store: S,
+pub struct Advance {
+    lanes: Arc<[mpsc::Sender<Job>]>,
 }
 
 /// An input, with what belongs to it.
@@ -36,21 +69,8 @@ pub struct Request {
 pub struct Command {
     /// The message's id.
     pub message_id: String,
-    /// The answer to store.
-    pub answer: Box<dyn FnOnce(&Answer) -> Value + Send>,
-}
-
-impl<S: Store> Advance<S> {
-    /// Takes an input: returns once its turn is committed, or once it is known that it changes nothing.
-    ///
-    /// While the store is away it waits, holding the input.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn submit(&self, request: Request) -> Result<Answer, Error> {
-        let _ = (&self.store, request);
-        Err(Error::Stopping)
-    }
+    /// The answer to store; asked again when the transaction is tried again.
+    pub answer: Box<dyn Fn(&Answer) -> Value + Send + Sync>,
 }
 
 /// What became of an input.
@@ -76,4 +96,71 @@ pub enum Error {
     /// The coordinator is stopping: whoever sent it sends it again, to another.
     #[error("the coordinator is stopping")]
     Stopping,
+}
+
+struct Job {
+    request: Request,
+    answer: oneshot::Sender<Result<Answer, Error>>,
+}
+
+impl Request {
+    /// An input of an execution that exists.
+    pub fn new(execution: ExecutionId, input: Input) -> Request {
+        Request {
+            execution,
+            input,
+            machine: None,
+            command: None,
+        }
+    }
+}
+
+impl Advance {
+    /// Starts the lanes. They end once every handle is dropped and what they hold is done.
+    pub fn start<S: Store>(
+        store: &S,
+        identity: &Arc<Identity>,
+        outbox: &Outbox,
+        lanes: NonZeroUsize,
+        tasks: &TaskTracker,
+    ) -> Advance {
+        let start_lane = |_| {
+            let (sender, receiver) = mpsc::channel(LANE_INPUTS_MAX);
+            let batcher = Batcher::new(store.clone(), Arc::clone(identity), outbox.clone());
+            tasks.spawn(lane::run(batcher, receiver));
+            sender
+        };
+        Advance {
+            lanes: (0..lanes.get()).map(start_lane).collect(),
+        }
+    }
+
+    /// Takes an input: returns once its turn is committed, or once it is known that it changes nothing.
+    ///
+    /// While the store is away it waits, holding the input.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn submit(&self, request: Request) -> Result<Answer, Error> {
+        self.enqueue(request).await?.await
+    }
+
+    /// Puts an input in its lane; the future it returns is the answer. Inputs that are put in one after the other
+    /// are taken in that order.
+    ///
+    /// # Errors
+    /// [`Error::Stopping`].
+    pub async fn enqueue(
+        &self,
+        request: Request,
+    ) -> Result<impl Future<Output = Result<Answer, Error>> + use<>, Error> {
+        let (answer, answered) = oneshot::channel();
+        let lane = request.execution.0.as_u128() % self.lanes.len() as u128;
+        let lane = usize::try_from(lane).unwrap_or(0);
+        self.lanes[lane]
+            .send(Job { request, answer })
+            .await
+            .map_err(|_| Error::Stopping)?;
+        Ok(async move { answered.await.unwrap_or(Err(Error::Stopping)) })
+    }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use sagamore_interpreter::{ExecutionId, Sequence};
 use tokio::sync::mpsc;
 
-use crate::store::Outgoing;
+use crate::store::{EventWrite, Outgoing, Unsent};
 
 /// Messages that wait for the publisher before commits have to wait for it.
 pub const PUBLICATIONS_MAX: usize = 1_024;
@@ -53,12 +53,12 @@ pub enum What {
 /// The outbox of this coordinator.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    numbers: Arc<Mutex<Numbers>>,
+    places: Arc<Mutex<Places>>,
     publications: mpsc::Sender<Publication>,
 }
 
 #[derive(Debug, Default)]
-struct Numbers {
+struct Places {
     last: u64,
     open: BTreeSet<u64>,
 }
@@ -67,32 +67,38 @@ impl Outbox {
     /// An empty outbox, and the end that the publisher takes from.
     pub fn new() -> (Outbox, mpsc::Receiver<Publication>) {
         let (publications, receiver) = mpsc::channel(PUBLICATIONS_MAX);
-        (Outbox { numbers: Arc::default(), publications }, receiver)
+        (
+            Outbox {
+                places: Arc::default(),
+                publications,
+            },
+            receiver,
+        )
     }
 
     /// The place of a message that is about to be written.
     pub fn number(&self) -> u64 {
-        let mut numbers = self.numbers();
-        numbers.last += 1;
-        let number = numbers.last;
-        numbers.open.insert(number);
+        let mut places = self.places();
+        places.last += 1;
+        let number = places.last;
+        places.open.insert(number);
         number
     }
 
     /// The message was confirmed, or was never committed, or is no longer wanted.
     pub fn done(&self, number: u64) {
-        self.numbers().open.remove(&number);
+        self.places().open.remove(&number);
     }
 
     /// Everything up to this number is done.
     pub fn sent_through(&self) -> u64 {
-        let numbers = self.numbers();
-        numbers.open.first().map_or(numbers.last, |first| first - 1)
+        let places = self.places();
+        places.open.first().map_or(places.last, |first| first - 1)
     }
 
     /// Whether nothing is on its way.
     pub fn is_empty(&self) -> bool {
-        self.numbers().open.is_empty()
+        self.places().open.is_empty()
     }
 
     /// Hands a committed message to the publisher; waits while it is behind.
@@ -100,12 +106,77 @@ impl Outbox {
     /// When the publisher has stopped the message stays open, for the coordinator that takes over.
     pub async fn send(&self, publication: Publication) {
         if self.publications.send(publication).await.is_err() {
-            tracing::debug!("the publisher has stopped; another coordinator will send what is left");
+            tracing::debug!(
+                "the publisher has stopped; another coordinator will send what is left"
+            );
         }
     }
 
-    fn numbers(&self) -> std::sync::MutexGuard<'_, Numbers> {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn places(&self) -> std::sync::MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Publication {
+    /// What may have been sent before, or not, is sent again.
+    pub fn again(unsent: Unsent) -> Publication {
+        match unsent {
+            Unsent::Message {
+                execution,
+                wait,
+                due,
+                outgoing,
+                number,
+            } => Publication {
+                number,
+                what: What::Task {
+                    execution,
+                    wait,
+                    due,
+                    again: true,
+                    outgoing,
+                },
+            },
+            Unsent::Event(EventWrite {
+                routing_key,
+                body,
+                number,
+            }) => Publication {
+                number,
+                what: What::Event { routing_key, body },
+            },
+        }
+    }
+}
+
+/// The places that one batch was given.
+pub(super) struct Numbers<'a> {
+    outbox: &'a Outbox,
+    given: Mutex<Vec<u64>>,
+}
+
+impl<'a> Numbers<'a> {
+    pub(super) fn new(outbox: &'a Outbox) -> Self {
+        Numbers {
+            outbox,
+            given: Mutex::default(),
+        }
+    }
+
+    /// The place of a message that is about to be written.
+    pub(super) fn next(&self) -> u64 {
+        let number = self.outbox.number();
+        self.given
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(number);
+        number
+    }
+
+    pub(super) fn into_given(self) -> Vec<u64> {
+        self.given
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

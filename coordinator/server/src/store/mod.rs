@@ -3,8 +3,10 @@
 //! One trait, so that the simulation runs the same coordinator on a model; the differential test holds the two equal.
 //! The only place for SQL.
 
+mod postgres;
 mod types;
 
+pub use postgres::PostgresStore;
 pub use types::*;
 
 use std::future::Future;
@@ -47,7 +49,12 @@ pub trait Store: Clone + Send + Sync + 'static {
 
     /// Renews this coordinator's lease to `lease` from now, notes that everything up to `sent_through` was confirmed
     /// by the broker, and forgets the events up to there. Registers the coordinator the first time.
-    fn renew(&self, coordinator: CoordinatorId, lease: Duration, sent_through: u64) -> impl Future<Output = Result<(), Error>> + Send;
+    fn renew(
+        &self,
+        coordinator: CoordinatorId,
+        lease: Duration,
+        sent_through: u64,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Takes over the waits and events of coordinators whose lease has lapsed: they are this coordinator's from now
     /// on. Returns those messages and events that may not have been sent, at most `limit`; call again until none come.
@@ -59,68 +66,127 @@ pub trait Store: Clone + Send + Sync + 'static {
         numbers: &(dyn Fn() -> u64 + Sync),
     ) -> impl Future<Output = Result<Vec<Unsent>, Error>> + Send;
 
+    /// Those of this coordinator's messages and events that have these places in its outbox and are there: after a
+    /// transaction of which it is not known whether it was committed.
+    fn unsent(
+        &self,
+        coordinator: CoordinatorId,
+        numbers: &[u64],
+    ) -> impl Future<Output = Result<Vec<Unsent>, Error>> + Send;
+
     /// Gives up this coordinator's lease, so that another takes over at once.
-    fn release(&self, coordinator: CoordinatorId) -> impl Future<Output = Result<(), Error>> + Send;
+    fn release(&self, coordinator: CoordinatorId)
+    -> impl Future<Output = Result<(), Error>> + Send;
 
     /// The first `limit` waits of this coordinator that are due before `horizon` from the store's now, in order of
     /// their time; with the store's now.
-    fn due(&self, coordinator: CoordinatorId, horizon: Duration, limit: u32) -> impl Future<Output = Result<(Timestamp, Vec<DueWait>), Error>> + Send;
+    fn due(
+        &self,
+        coordinator: CoordinatorId,
+        horizon: Duration,
+        limit: u32,
+    ) -> impl Future<Output = Result<(Timestamp, Vec<DueWait>), Error>> + Send;
 
     /// Which of these task messages still wait for their answer, so that publishing them again makes sense.
-    fn still_open(&self, waits: &[(ExecutionId, Sequence)]) -> impl Future<Output = Result<Vec<(ExecutionId, Sequence)>, Error>> + Send;
+    fn still_open(
+        &self,
+        waits: &[(ExecutionId, Sequence)],
+    ) -> impl Future<Output = Result<Vec<(ExecutionId, Sequence)>, Error>> + Send;
 
     /// Sets an execution aside: an input of it can't be taken. Shown as an incident; a due wait is taken out of the
     /// timers. Written once per execution: a second fault leaves the first.
     fn set_aside(&self, aside: &SetAside) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// The input with which an execution was set aside, taken back so that it can be tried again.
-    fn take_back(&self, execution: ExecutionId) -> impl Future<Output = Result<Option<SetAside>, Error>> + Send;
+    fn take_back(
+        &self,
+        execution: ExecutionId,
+    ) -> impl Future<Output = Result<Option<SetAside>, Error>> + Send;
 
     /// The secret that seals tokens: made by the first coordinator, the same for all.
     fn token_secret(&self) -> impl Future<Output = Result<Vec<u8>, Error>> + Send;
 
     /// Stores a new machine, unless one with its name is there: then that one is returned, and nothing changed.
-    fn create_machine(&self, machine: NewMachine) -> impl Future<Output = Result<(MachineRow, Created), Error>> + Send;
+    fn create_machine(
+        &self,
+        machine: NewMachine,
+    ) -> impl Future<Output = Result<(MachineRow, Created), Error>> + Send;
 
     /// Gives a machine a new revision; `None` when there is no such machine. Running executions stay on theirs.
-    fn update_machine(&self, name: &str, definition: Option<&str>, role_arn: Option<&str>) -> impl Future<Output = Result<Option<MachineRow>, Error>> + Send;
+    fn update_machine(
+        &self,
+        name: &str,
+        definition: Option<&str>,
+        role_arn: Option<&str>,
+    ) -> impl Future<Output = Result<Option<MachineRow>, Error>> + Send;
 
     /// A machine by its name, in its newest revision.
-    fn machine(&self, name: &str) -> impl Future<Output = Result<Option<MachineRow>, Error>> + Send;
+    fn machine(&self, name: &str)
+    -> impl Future<Output = Result<Option<MachineRow>, Error>> + Send;
 
     /// The machine an execution runs on: in the revision it was started with, whether or not the machine was deleted.
-    fn machine_of(&self, execution: ExecutionId) -> impl Future<Output = Result<Option<MachineRow>, Error>> + Send;
+    fn machine_of(
+        &self,
+        execution: ExecutionId,
+    ) -> impl Future<Output = Result<Option<MachineRow>, Error>> + Send;
 
     /// Machines in order of their creation (then name), after `after`.
-    fn machines(&self, after: Option<&PageKey>, limit: u32) -> impl Future<Output = Result<Vec<MachineRow>, Error>> + Send;
+    fn machines(
+        &self,
+        after: Option<&PageKey>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<MachineRow>, Error>> + Send;
 
     /// Deletes a machine; its running executions go on. Whether it was there.
     fn delete_machine(&self, name: &str) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// The head of an execution.
-    fn execution(&self, execution: ExecutionId) -> impl Future<Output = Result<Option<ExecutionRow>, Error>> + Send;
+    fn execution(
+        &self,
+        execution: ExecutionId,
+    ) -> impl Future<Output = Result<Option<ExecutionRow>, Error>> + Send;
 
     /// Executions, newest first.
-    fn executions(&self, filter: &ExecutionFilter) -> impl Future<Output = Result<Vec<ExecutionRow>, Error>> + Send;
+    fn executions(
+        &self,
+        filter: &ExecutionFilter,
+    ) -> impl Future<Output = Result<Vec<ExecutionRow>, Error>> + Send;
 
     /// Records of a history in order of their sequence (`reverse`: newest first) that Step Functions would show, with
     /// event ids after `after` (`reverse`: before it), at most `limit`.
-    fn events(&self, execution: ExecutionId, after: Option<u64>, reverse: bool, limit: u32) -> impl Future<Output = Result<Vec<HistoryRecord>, Error>> + Send;
+    fn events(
+        &self,
+        execution: ExecutionId,
+        after: Option<u64>,
+        reverse: bool,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<HistoryRecord>, Error>> + Send;
 
     /// The whole history of an execution, for audits and tests.
-    fn history(&self, execution: ExecutionId) -> impl Future<Output = Result<Vec<HistoryRecord>, Error>> + Send;
+    fn history(
+        &self,
+        execution: ExecutionId,
+    ) -> impl Future<Output = Result<Vec<HistoryRecord>, Error>> + Send;
 
     /// One open wait that is a task or a review.
-    fn task(&self, execution: ExecutionId, wait: Sequence) -> impl Future<Output = Result<Option<TaskRow>, Error>> + Send;
+    fn task(
+        &self,
+        execution: ExecutionId,
+        wait: Sequence,
+    ) -> impl Future<Output = Result<Option<TaskRow>, Error>> + Send;
 
     /// Reviews that wait for a person, oldest first.
     fn reviews(&self, limit: u32) -> impl Future<Output = Result<Vec<TaskRow>, Error>> + Send;
 
     /// Open incidents, oldest first: suspended undos and executions that were set aside.
-    fn incidents(&self, limit: u32) -> impl Future<Output = Result<Vec<IncidentRow>, Error>> + Send;
+    fn incidents(&self, limit: u32)
+    -> impl Future<Output = Result<Vec<IncidentRow>, Error>> + Send;
 
     /// Running executions that wait for nothing; there should be none (invariant 11).
-    fn without_cause(&self, limit: u32) -> impl Future<Output = Result<Vec<ExecutionId>, Error>> + Send;
+    fn without_cause(
+        &self,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<ExecutionId>, Error>> + Send;
 
     /// Whether the store answers.
     fn ping(&self) -> impl Future<Output = Result<(), Error>> + Send;

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sagamore_interpreter::{Entry, Execution, ExecutionId, Head, HistoryRecord, Incident, Input, Scope, ScopeId, Sequence, Status};
+use sagamore_interpreter::{
+    Entry, Execution, ExecutionId, Head, HistoryRecord, Incident, Input, Scope, ScopeId, Sequence,
+    Status,
+};
 use sagamore_messages::TaskMessage;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +16,12 @@ use uuid::Uuid;
 /// One run of a coordinator process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CoordinatorId(pub Uuid);
+
+impl std::fmt::Display for CoordinatorId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
 
 /// A revision of a machine's definition; never changed once written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -13,6 +13,8 @@ use super::transaction::Transaction;
 /// - The undo of a key that ran, or may have, calls the handler of the undo, once per undo's own key. A later round of the same
 ///   undo looks again: it calls the handler if there is still something to undo, whatever an earlier round answered.
 ///
+/// A message that is worked on holds one connection and one open transaction for as long as its handler runs.
+///
 /// The table `sagamore_memory` is created when it is missing. Its rows are small and are never deleted by this library; a row may go
 /// once the execution it belongs to has ended for good (column `changed_at`).
 #[derive(Clone)]
@@ -59,6 +61,24 @@ pub enum Error {
         /// What is wrong with the answer; `None` when its state is unknown.
         source: Option<serde_json::Error>,
     },
+}
+
+#[cfg(feature = "postgres")]
+impl Error {
+    /// Whether the database was not there, so that waiting for it may help.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Database {
+                source: sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut,
+                ..
+            } => true,
+            Self::Database {
+                source: sqlx::Error::Database(refusal),
+                ..
+            } => refusal.code().is_some_and(|code| code == STARTING_UP),
+            Self::Database { .. } | Self::Unreadable { .. } => false,
+        }
+    }
 }
 
 impl Memory {
@@ -112,3 +132,7 @@ impl Memory {
         }
     }
 }
+
+/// Postgres's `cannot_connect_now`.
+#[cfg(feature = "postgres")]
+const STARTING_UP: &str = "57P03";

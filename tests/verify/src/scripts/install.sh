@@ -24,8 +24,9 @@ if [ -e "$policy" ]; then cp -a "$policy" "$before"; else rm -f "$before"; fi
 mv -f "$forbidding" "$policy"
 
 export DEBIAN_FRONTEND=noninteractive
+# What is there already stays at its version: that is its owner's decision.
 install() {
-    apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+    apt-get install --yes --no-install-recommends --no-upgrade -o DPkg::Lock::Timeout=300 "$@"
 }
 # The package lists are fetched only when those at hand do not serve.
 install "$@" || { apt-get update && install "$@"; }

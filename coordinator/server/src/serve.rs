@@ -1,0 +1,178 @@
+//! `sagamore serve`: everything put together, and taken apart again in the right order.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use backoff::ExponentialBackoffBuilder;
+use sagamore_messages::{Names, TokenKey};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::advance::{Advance, Identity, Outbox, Request};
+use crate::alarm::Alarm;
+use crate::api;
+use crate::bus::{self, Bus, CommandError};
+use crate::commands::Commands;
+use crate::lease::Lease;
+use crate::settings::Settings;
+use crate::store::{CoordinatorId, Error as StoreError, PostgresStore, Store};
+use crate::timers::Timers;
+
+/// Lanes that commit concurrently.
+const LANES: NonZeroUsize = NonZeroUsize::new(4).expect("four is not zero");
+
+/// Connections to the database beside one per lane: timers, lease, reads of the API.
+const CONNECTIONS_BESIDE: u32 = 8;
+
+/// How long the work at hand may take when the coordinator stops.
+const DRAIN_MAX: Duration = Duration::from_secs(25);
+
+/// Runs a coordinator until `stop`.
+///
+/// # Errors
+/// What keeps it from starting: an address that is taken, a database that refuses the migrations, a bad setting.
+pub async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(settings.http).await;
+    let listener = listener.with_context(|| format!("failed to listen on {} (SAGAMORE_HTTP)", settings.http))?;
+    let Some(started) = stop.run_until_cancelled(connect(&settings)).await else { return Ok(()) };
+    Coordinator::new(settings, started?, listener.local_addr()?)?.run(listener, stop).await
+}
+
+/// Connects to the database, for as long as it takes: it may start after the coordinator.
+async fn connect(settings: &Settings) -> anyhow::Result<PostgresStore> {
+    let waiting = ExponentialBackoffBuilder::new()
+        .with_initial_interval(Duration::from_millis(100))
+        .with_max_interval(Duration::from_secs(3))
+        .with_max_elapsed_time(None)
+        .build();
+    let connections = u32::try_from(LANES.get()).unwrap_or(u32::MAX) + CONNECTIONS_BESIDE;
+    let connect = || async {
+        PostgresStore::connect(&settings.database_url, connections).await.map_err(|error| match error {
+            StoreError::Unavailable(_) => backoff::Error::transient(error),
+            StoreError::Refused(_) | StoreError::Corrupt { .. } => backoff::Error::permanent(error),
+        })
+    };
+    let notify = |error: StoreError, _| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "waiting for the database (DATABASE_URL)");
+    };
+    backoff::future::retry_notify(waiting, connect, notify).await.context("failed to open the database (DATABASE_URL)")
+}
+
+/// A coordinator that is about to run.
+struct Coordinator {
+    settings: Settings,
+    store: PostgresStore,
+    public_url: String,
+    coordinator: CoordinatorId,
+}
+
+impl Coordinator {
+    fn new(settings: Settings, store: PostgresStore, address: SocketAddr) -> anyhow::Result<Coordinator> {
+        let public_url = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        Ok(Coordinator { settings, store, public_url, coordinator: CoordinatorId(Uuid::now_v7()) })
+    }
+
+    async fn run(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+        let Coordinator { settings, store, public_url, coordinator } = self;
+        let token_key = TokenKey::new(&store.token_secret().await.context("failed to read the key of task tokens")?);
+        let (outbox, publications) = Outbox::new();
+        let alarm = Alarm::default();
+        let identity = Arc::new(Identity {
+            coordinator,
+            names: Names::new(&settings.prefix),
+            token_key: token_key.clone(),
+            public_url: public_url.clone(),
+            alarm: alarm.clone(),
+        });
+        let lanes = TaskTracker::new();
+        let advance = Advance::start(&store, &identity, &outbox, LANES, &lanes);
+        let commands = Commands::new(store.clone(), advance.clone(), &settings.region, &settings.account);
+        let bus = Bus::new(bus_settings(&settings), calls(&store, &advance, &commands, &token_key))?;
+        let handle = bus.handle();
+        let gate = handle.gate().clone();
+        let api = api::Api::new(api::Parts {
+            commands,
+            key: token_key,
+            public_url,
+            is_bus_ready: Box::new(move || handle.is_connected()),
+        });
+        let mut lease = Lease::new(store.clone(), coordinator, outbox.clone(), gate.clone());
+        // Before the first turn is written, so that somebody takes it over whatever happens then.
+        lease.register().await.context("failed to register with the database")?;
+        tracing::info!(http = %listener.local_addr()?, %coordinator, "sagamore serves");
+
+        let stopping = TaskTracker::new();
+        let (bus_stop, lease_stop) = (CancellationToken::new(), CancellationToken::new());
+        let timers = Timers { store: store.clone(), coordinator, advance, gate, alarm };
+        stopping.spawn(timers.run(stop.clone()));
+        let leasing = tokio::spawn(lease.run(lease_stop.clone()));
+        let publishing = tokio::spawn(bus.run(publications, outbox, bus_stop.clone()));
+        let api_stop = stop.clone();
+        let served = api::serve(listener, api, async move { api_stop.cancelled().await }).await;
+
+        // From here on nothing new comes in: what was taken is committed and published, then the lease is given up.
+        tracing::info!("stopping: what is under way is finished");
+        bus_stop.cancel();
+        stopping.close();
+        lanes.close();
+        let drained = tokio::time::timeout(DRAIN_MAX, async {
+            stopping.wait().await;
+            let _ = publishing.await;
+            lanes.wait().await;
+        });
+        if drained.await.is_err() {
+            tracing::warn!("not all was finished; another coordinator takes over what is left");
+        }
+        lease_stop.cancel();
+        let _ = leasing.await;
+        if let Err(error) = store.release(coordinator).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the lease lapses by itself");
+        }
+        served.context("the HTTP server failed")
+    }
+}
+
+fn bus_settings(settings: &Settings) -> bus::Settings {
+    bus::Settings {
+        amqp_url: settings.amqp_url.clone(),
+        names: Names::new(&settings.prefix),
+        prefetch: settings.prefetch,
+        payload_bytes_max: sagamore_interpreter::limits::PAYLOAD_BYTES_MAX,
+        unroutable_grace: settings.unroutable_grace,
+        heartbeat: HEARTBEAT,
+    }
+}
+
+/// How often the broker and the coordinator show each other that they live.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// What the bus calls.
+fn calls(store: &PostgresStore, advance: &Advance, commands: &Commands<PostgresStore>, key: &TokenKey) -> bus::Calls {
+    let (advance, store, commands) = (advance.clone(), store.clone(), commands.clone());
+    bus::Calls {
+        submit: Arc::new(move |execution, input| {
+            let advance = advance.clone();
+            Box::pin(async move { advance.submit(Request::new(execution, input)).await })
+        }),
+        still_open: Arc::new(move |execution, wait| {
+            let store = store.clone();
+            // When it can't be known, a duplicate is the lesser evil.
+            Box::pin(async move { store.still_open(&[(execution, wait)]).await.map_or(true, |open| !open.is_empty()) })
+        }),
+        run_command: Arc::new(move |message_id, command| {
+            let commands = commands.clone();
+            Box::pin(async move {
+                commands.run(&message_id, command).await.map_err(|error| match error.is_passing() {
+                    true => CommandError::NotNow,
+                    false => CommandError::Refused { name: error.name().to_owned(), message: error.message().to_owned() },
+                })
+            })
+        }),
+        key: key.clone(),
+    }
+}

@@ -1,0 +1,271 @@
+//! What a batch knows before it decides: locked, then read.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError};
+
+use jiff::Timestamp;
+use sagamore_interpreter::{Entry, Execution, ExecutionId, Head, Scope, Sequence, Start};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::PostgresStore;
+use super::convert::{clock, fault, micros, moment, number, parsed, row, sequence};
+use crate::store::{Error, Found, Loaded, RevisionId, StoredExecution, Version, Want};
+
+/// Definitions to keep at hand; past them all are forgotten and read anew.
+const DEFINITIONS_MAX: usize = 256;
+
+/// Locks what is wanted and reads what the caller does not have.
+pub(super) async fn load(
+    store: &PostgresStore,
+    connection: &mut PgConnection,
+    want: &Want,
+) -> Result<Loaded, Error> {
+    let (now, locked) = lock(connection, want).await?;
+    let changed: Vec<Uuid> = locked
+        .iter()
+        .filter(|row| row.head.is_some())
+        .map(|row| row.id)
+        .collect();
+    let mut parts = if changed.is_empty() {
+        HashMap::new()
+    } else {
+        parts(connection, &changed).await?
+    };
+    let definitions = definitions(store, connection, &locked).await?;
+    let mut executions = HashMap::with_capacity(locked.len());
+    for row in locked {
+        let id = ExecutionId(row.id);
+        executions.insert(
+            id,
+            found(row, parts.remove(&id).unwrap_or_default(), &definitions)?,
+        );
+    }
+    let due = if want.due.is_empty() {
+        HashSet::new()
+    } else {
+        due(connection, want, now).await?
+    };
+    let answers = if want.commands.is_empty() {
+        HashMap::new()
+    } else {
+        answers(connection, &want.commands).await?
+    };
+    Ok(Loaded {
+        now,
+        executions,
+        due,
+        answers,
+    })
+}
+
+/// A wanted execution; `start` and `head` only when the caller has another version.
+struct Locked {
+    id: Uuid,
+    version: Version,
+    revision: RevisionId,
+    start: Option<String>,
+    head: Option<String>,
+}
+
+type Parts = (Vec<Scope>, Vec<Entry>);
+
+fn found(
+    row: Locked,
+    parts: Parts,
+    definitions: &HashMap<RevisionId, Arc<str>>,
+) -> Result<Found, Error> {
+    let Some((start, head)) = row.start.zip(row.head) else {
+        return Ok(Found::Unchanged);
+    };
+    let head = self::head(ExecutionId(row.id), &start, &head)?;
+    let definition = definitions.get(&row.revision).cloned();
+    let definition =
+        definition.ok_or_else(|| super::convert::absent(format!("revision {}", row.revision.0)))?;
+    let (scopes, entries) = parts;
+    let execution = Execution::load(head, scopes, entries);
+    Ok(Found::Stored(Box::new(StoredExecution {
+        version: row.version,
+        revision: row.revision,
+        definition,
+        execution,
+    })))
+}
+
+/// The head of an execution, with what it was started with back in its place.
+pub(super) fn head(execution: ExecutionId, start: &str, head: &str) -> Result<Head, Error> {
+    let mut head: Head = parsed(head, || row("the head", execution))?;
+    head.start = parsed::<Start>(start, || row("the start", execution))?;
+    Ok(head)
+}
+
+/// The clock is read with each row, so after its lock: that of the last row is after all of them, and no turn is
+/// before the one that it waited for.
+async fn lock(
+    connection: &mut PgConnection,
+    want: &Want,
+) -> Result<(Timestamp, Vec<Locked>), Error> {
+    type Row = (
+        i64,
+        Option<Uuid>,
+        Option<Version>,
+        Option<Uuid>,
+        Option<String>,
+        Option<String>,
+    );
+    const SQL: &str = concat!(
+        "WITH locked AS MATERIALIZED (
+            SELECT e.id, e.version, e.revision,
+                CASE WHEN e.version IS DISTINCT FROM wanted.version THEN e.start END AS start,
+                CASE WHEN e.version IS DISTINCT FROM wanted.version THEN e.head END AS head
+            FROM unnest($1::uuid[], $2::bigint[]) AS wanted (id, version) JOIN executions e ON e.id = wanted.id
+            ORDER BY e.id FOR UPDATE OF e)
+        SELECT ",
+        clock!(),
+        ", locked.* FROM (SELECT 1) AS always LEFT JOIN locked ON true"
+    );
+    let ids: Vec<Uuid> = want.executions.keys().map(|id| id.0).collect();
+    let versions: Vec<Option<Version>> = want.executions.values().copied().collect();
+    let rows: Vec<Row> = sqlx::query_as(SQL)
+        .bind(ids)
+        .bind(versions)
+        .fetch_all(connection)
+        .await
+        .map_err(fault)?;
+    let now = rows.iter().map(|row| row.0).max().unwrap_or(0);
+    let locked = rows
+        .into_iter()
+        .filter_map(|(_, id, version, revision, start, head)| {
+            Some(Locked {
+                id: id?,
+                version: version?,
+                revision: RevisionId(revision?),
+                start,
+                head,
+            })
+        });
+    Ok((moment(now)?, locked.collect()))
+}
+
+async fn parts(
+    connection: &mut PgConnection,
+    executions: &[Uuid],
+) -> Result<HashMap<ExecutionId, Parts>, Error> {
+    const SQL: &str = "SELECT execution_id, true, body FROM scopes WHERE execution_id = ANY($1)
+        UNION ALL SELECT execution_id, false, body FROM entries WHERE execution_id = ANY($1)";
+    let rows: Vec<(Uuid, bool, String)> = sqlx::query_as(SQL)
+        .bind(executions)
+        .fetch_all(connection)
+        .await
+        .map_err(fault)?;
+    let mut all: HashMap<ExecutionId, Parts> = HashMap::with_capacity(executions.len());
+    for (id, is_scope, body) in rows {
+        let id = ExecutionId(id);
+        let (scopes, entries) = all.entry(id).or_default();
+        if is_scope {
+            scopes.push(parsed(&body, || row("a scope", id))?);
+        } else {
+            entries.push(parsed(&body, || row("an entry", id))?);
+        }
+    }
+    Ok(all)
+}
+
+/// The definitions of what is loaded, from memory where they were read before.
+async fn definitions(
+    store: &PostgresStore,
+    connection: &mut PgConnection,
+    locked: &[Locked],
+) -> Result<HashMap<RevisionId, Arc<str>>, Error> {
+    let revisions: HashSet<RevisionId> = locked
+        .iter()
+        .filter(|row| row.head.is_some())
+        .map(|row| row.revision)
+        .collect();
+    let mut known = HashMap::with_capacity(revisions.len());
+    let mut unknown = Vec::new();
+    {
+        let cache = store
+            .definitions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for revision in revisions {
+            match cache.get(&revision) {
+                Some(definition) => drop(known.insert(revision, definition.clone())),
+                None => unknown.push(revision.0),
+            }
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(known);
+    }
+    let read = read_definitions(connection, &unknown).await?;
+    let mut cache = store
+        .definitions
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    if cache.len() + read.len() > DEFINITIONS_MAX {
+        cache.clear();
+    }
+    for (revision, definition) in read {
+        cache.insert(revision, definition.clone());
+        known.insert(revision, definition);
+    }
+    Ok(known)
+}
+
+async fn read_definitions(
+    connection: &mut PgConnection,
+    revisions: &[Uuid],
+) -> Result<Vec<(RevisionId, Arc<str>)>, Error> {
+    const SQL: &str = "SELECT id, definition FROM revisions WHERE id = ANY($1)";
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(SQL)
+        .bind(revisions)
+        .fetch_all(connection)
+        .await
+        .map_err(fault)?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, definition)| (RevisionId(id), definition.into()))
+        .collect())
+}
+
+async fn due(
+    connection: &mut PgConnection,
+    want: &Want,
+    now: Timestamp,
+) -> Result<HashSet<(ExecutionId, Sequence)>, Error> {
+    const SQL: &str = "SELECT execution_id, wait FROM unnest($1::uuid[], $2::bigint[]) AS thought (execution_id, wait)
+        JOIN waits USING (execution_id, wait) WHERE due <= $3";
+    let executions: Vec<Uuid> = want.due.iter().map(|(execution, _)| execution.0).collect();
+    let waits: Vec<i64> = want.due.iter().map(|(_, wait)| number(wait.0)).collect();
+    let query = sqlx::query_as(SQL)
+        .bind(executions)
+        .bind(waits)
+        .bind(micros(now));
+    let rows: Vec<(Uuid, i64)> = query.fetch_all(connection).await.map_err(fault)?;
+    Ok(rows
+        .into_iter()
+        .map(|(execution, wait)| (ExecutionId(execution), sequence(wait)))
+        .collect())
+}
+
+async fn answers(
+    connection: &mut PgConnection,
+    commands: &[String],
+) -> Result<HashMap<String, Value>, Error> {
+    const SQL: &str = "SELECT message_id, answer FROM commands WHERE message_id = ANY($1)";
+    let ids: Vec<&[u8]> = commands.iter().map(String::as_bytes).collect();
+    let rows: Vec<(Vec<u8>, String)> = sqlx::query_as(SQL)
+        .bind(ids)
+        .fetch_all(connection)
+        .await
+        .map_err(fault)?;
+    let answers = rows.into_iter().map(|(id, answer)| {
+        let id = String::from_utf8_lossy(&id).into_owned();
+        let answer = parsed(&answer, || format!("the answer to command {id:?}"))?;
+        Ok((id, answer))
+    });
+    answers.collect()
+}
