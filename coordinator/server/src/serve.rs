@@ -168,7 +168,7 @@ fn calls(store: &PostgresStore, advance: &Advance, commands: &Commands<PostgresS
             let commands = commands.clone();
             Box::pin(async move {
                 commands.run(&message_id, command).await.map_err(|error| match error.is_passing() {
-                    true => CommandError::Stopping,
+                    true => CommandError::NotNow,
                     false => CommandError::Refused { name: error.name.to_owned(), message: error.message },
                 })
             })
