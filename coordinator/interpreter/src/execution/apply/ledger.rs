@@ -7,7 +7,7 @@ use crate::execution::{
     Activity, Broken, Disposition, Execution, Position, Step, Subject, Undo, UndoProgress, Waiter,
 };
 use crate::history::{Event, HistoryRecord, Outcome, Payload, Trigger};
-use crate::ids::{EntryId, Sequence};
+use crate::ids::{EntryId, Runner, Sequence};
 
 impl Execution {
     pub(super) fn apply_ledger(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
@@ -56,6 +56,7 @@ impl Execution {
             Event::UndoSucceeded { entry, .. } => self.undo_succeeded(*entry),
             Event::UndoSuspended { entry, .. } => {
                 let incident = record.sequence;
+                self.close_backoff(Runner::Undo(*entry))?;
                 self.undo(*entry)?.progress = UndoProgress::Incident(incident);
                 self.waits.insert(incident, Waiter::Undo(*entry));
                 self.dispose(*entry, Disposition::Suspended)

@@ -53,6 +53,7 @@ impl Execution {
             Event::StateExited { scope, output, .. } => self.exit(record, *scope, output),
             Event::ParallelStateStarted { scope } => {
                 self.follow(record, Runner::State(*scope))?;
+                self.close_backoff(Runner::State(*scope))?;
                 self.position(*scope)?.activity = Activity::Branches(Vec::new());
                 Ok(())
             }
