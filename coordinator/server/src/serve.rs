@@ -101,7 +101,7 @@ impl Coordinator {
             public_url,
             is_bus_ready: Box::new(move || handle.is_connected()),
         });
-        let mut lease = Lease::new(store.clone(), coordinator, outbox.clone(), gate.clone());
+        let lease = Lease::new(store.clone(), coordinator, outbox.clone(), gate.clone());
         // Before the first turn is written, so that somebody takes it over whatever happens then.
         lease.register().await.context("failed to register with the database")?;
         tracing::info!(http = %listener.local_addr()?, %coordinator, "sagamore serves");
