@@ -2,3 +2,8 @@
 
 pub mod proxy;
 pub mod saga;
+mod database;
+mod model_store;
+
+pub use database::with_database;
+pub use model_store::{Audited, Fault, ModelStore};

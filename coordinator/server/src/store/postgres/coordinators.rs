@@ -42,9 +42,13 @@ pub(super) async fn renew(
     Ok(())
 }
 
-/// See [`Store::release`](crate::store::Store::release).
+/// See [`Store::release`](crate::store::Store::release). The lease ends now, not long ago: see `take_over::REMEMBERED`.
 pub(super) async fn release(pool: &PgPool, coordinator: CoordinatorId) -> Result<(), Error> {
-    const SQL: &str = "UPDATE coordinators SET lease_until = 0 WHERE id = $1";
+    const SQL: &str = concat!(
+        "UPDATE coordinators SET lease_until = ",
+        clock!(),
+        " WHERE id = $1"
+    );
     sqlx::query(SQL)
         .bind(coordinator.0)
         .execute(pool)

@@ -103,10 +103,8 @@ pub(super) async fn events(
 ) -> Result<Vec<HistoryRecord>, Error> {
     let limit = u64::from(limit);
     let (first, last) = if reverse {
-        let before = match after {
-            Some(before) => before,
-            None => last_event(pool, execution).await? + 1,
-        };
+        let end = last_event(pool, execution).await? + 1;
+        let before = after.unwrap_or(end).min(end);
         (
             before.saturating_sub(limit).max(1),
             before.saturating_sub(1),

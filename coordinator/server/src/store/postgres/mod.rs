@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sagamore_interpreter::{ExecutionId, HistoryRecord, Sequence};
-use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use self::convert::fault;
 use super::{
@@ -57,7 +57,7 @@ impl PostgresStore {
         let options =
             PgConnectOptions::from_str(url).map_err(|source| Error::Refused(source.into()))?;
         let options = options.application_name("sagamore");
-        migrate(&options).await?;
+        migrate(options.clone()).await?;
         let sessions = [
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
             ("statement_timeout", STATEMENT_TIMEOUT),
@@ -81,16 +81,17 @@ impl PostgresStore {
 }
 
 /// Migrations may rewrite a table, so this session has no limit of time.
-async fn migrate(options: &PgConnectOptions) -> Result<(), Error> {
-    let mut connection = PgConnection::connect_with(options).await.map_err(fault)?;
-    sqlx::migrate!("./migrations")
-        .run(&mut connection)
-        .await
-        .map_err(|source| match source {
-            sqlx::migrate::MigrateError::Execute(source) => fault(source),
-            other => Error::Refused(other.into()),
-        })?;
-    connection.close().await.map_err(fault)
+async fn migrate(options: PgConnectOptions) -> Result<(), Error> {
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options);
+    let migrated = sqlx::migrate!("./migrations").run(&pool).await;
+    pool.close().await;
+    migrated.map_err(|source| match source {
+        MigrateError::Execute(source) => fault(source),
+        other => Error::Refused(other.into()),
+    })
 }
 
 impl Store for PostgresStore {

@@ -1,0 +1,534 @@
+//! The differential test: random calls, from a seed.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use sagamore::store::{
+    CoordinatorId, ExecutionFilter, MachineRow, PageKey, SetAside, Store, Unsent, Want, Writes,
+};
+use sagamore_interpreter::{ExecutionId, Input, Sequence, Status};
+use sagamore_tests::{Audited, with_database};
+
+use crate::pair::{Pair, agree, both};
+use crate::random::Random;
+use crate::sample::{coordinator, execution_arn, head, new_machine};
+use crate::turns::{Outboxes, Turns};
+
+/// Sequences of one run, each on a database of its own.
+const SEQUENCES: u64 = 4;
+/// Calls of one sequence.
+const CALLS: u32 = 150;
+/// After so many calls all that is stored is compared.
+const CALLS_PER_AUDIT: u32 = 25;
+const MACHINES: [&str; 3] = ["loan", "Loan", "ärger"];
+const EXECUTIONS: u64 = 8;
+/// More than there is of anything.
+const ALL: u32 = 1_000;
+
+#[tokio::test]
+async fn random_calls_give_the_same_with_postgres_and_its_model() -> Result<()> {
+    let given = std::env::var("SEED")
+        .ok()
+        .map(|seed| seed.parse())
+        .transpose()
+        .context("SEED is no number")?;
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
+    let seeds = given.map_or_else(
+        || (0..SEQUENCES).map(|at| clock + at).collect(),
+        |seed: u64| vec![seed],
+    );
+    for seed in seeds {
+        let run =
+            with_database(move |url| async move { World::new(&url, seed).await?.run().await });
+        run.await
+            .with_context(|| format!("run again: SEED={seed} cargo verify -- --test store"))?;
+    }
+    Ok(())
+}
+
+struct World {
+    pair: Pair,
+    random: Random,
+    outboxes: Outboxes,
+    machines: Vec<MachineRow>,
+}
+
+impl World {
+    async fn new(url: &str, seed: u64) -> Result<World> {
+        let pair = Pair::new(url).await?;
+        Ok(World {
+            pair,
+            random: Random::new(seed),
+            outboxes: Outboxes::default(),
+            machines: Vec::new(),
+        })
+    }
+
+    async fn run(mut self) -> Result<()> {
+        self.create_machine().await?;
+        for call in 1..=CALLS {
+            self.call().await.with_context(|| format!("call {call}"))?;
+            if call % CALLS_PER_AUDIT == 0 {
+                self.audit()
+                    .await
+                    .with_context(|| format!("audit after call {call}"))?;
+            }
+        }
+        self.pair.postgres.close().await;
+        Ok(())
+    }
+
+    async fn call(&mut self) -> Result<()> {
+        self.pair.synchronise().await?;
+        match self.random.below(24) {
+            0..8 => self.transact().await,
+            8 => self.conflict().await,
+            9 | 10 => self.renew().await,
+            11 => self.release().await,
+            12 | 13 => self.take_over().await,
+            14 => self.set_aside().await,
+            15 => self.take_back().await,
+            16 => self.create_machine().await,
+            17 => self.update_machine().await,
+            18 => self.delete_machine().await,
+            19 => self.due().await,
+            20 => self.asked_waits().await,
+            21 => self.machine_pages().await,
+            22 => self.execution_pages().await,
+            _ => self.event_pages().await,
+        }
+    }
+
+    fn coordinator(&mut self) -> CoordinatorId {
+        coordinator(1 + u128::from(self.random.below(3)))
+    }
+
+    fn execution(&mut self) -> (ExecutionId, String, MachineRow) {
+        let name = format!("e{}", self.random.below(EXECUTIONS));
+        let machine = self
+            .random
+            .pick(&self.machines)
+            .expect("a machine is made first")
+            .clone();
+        let machine = self
+            .machines
+            .iter()
+            .find(|row| row.name == machine.name)
+            .cloned()
+            .unwrap_or(machine);
+        (
+            ExecutionId::of(&execution_arn(&machine.name, &name)),
+            name,
+            machine,
+        )
+    }
+
+    fn stored(&self, execution: ExecutionId) -> Option<Audited> {
+        self.pair
+            .model
+            .audit()
+            .into_iter()
+            .find(|row| row.execution.head.id == execution)
+    }
+
+    /// Some of the waits there are, and some there are not.
+    fn some_waits(&mut self) -> Vec<(ExecutionId, Sequence)> {
+        let mut waits = Vec::new();
+        for row in self.pair.model.audit() {
+            for wait in row.waits.keys() {
+                if self.random.one_in(2) {
+                    waits.push((row.execution.head.id, *wait));
+                }
+            }
+            waits.push((row.execution.head.id, Sequence(self.random.below(50))));
+        }
+        waits.dedup();
+        waits
+    }
+
+    fn some_writes(&mut self, now: jiff::Timestamp) -> (Want, Writes) {
+        let (mut want, mut writes) = (Want::default(), Writes::default());
+        let by = self.coordinator();
+        for _ in 0..=self.random.below(4) {
+            let (id, name, machine) = self.execution();
+            if want.executions.contains_key(&id) {
+                continue;
+            }
+            let stored = self.stored(id);
+            let known = stored
+                .as_ref()
+                .map(|row| row.version - self.random.below(2).cast_signed());
+            want.executions
+                .insert(id, known.filter(|_| !self.random.one_in(3)));
+            if self.random.one_in(5) {
+                continue;
+            }
+            let mut turns = Turns {
+                random: &mut self.random,
+                outboxes: &mut self.outboxes,
+                coordinator: by,
+                now,
+            };
+            writes.turns.push(match stored {
+                Some(stored) => turns.next(&stored, &machine),
+                None => turns.first(&machine, &name),
+            });
+        }
+        want.due = self.some_waits();
+        want.commands = (0..self.random.below(3))
+            .map(|_| format!("c{}\0", self.random.below(6)))
+            .collect();
+        if let Some(command) = want.commands.first() {
+            writes
+                .answers
+                .push((command.clone(), self.random.payload()));
+        }
+        (want, writes)
+    }
+
+    async fn transact(&mut self) -> Result<()> {
+        let now = self.pair.model.now();
+        let (want, writes) = self.some_writes(now);
+        self.pair.transact(&want, writes).await?;
+        Ok(())
+    }
+
+    /// One version in a batch is wrong: nothing of the batch is written.
+    async fn conflict(&mut self) -> Result<()> {
+        let now = self.pair.model.now();
+        let (want, mut writes) = self.some_writes(now);
+        let Some(turn) = writes.turns.first_mut() else {
+            return Ok(());
+        };
+        turn.version = if turn.version == 1 {
+            2
+        } else {
+            turn.version - self.random.below(2).cast_signed() - 1
+        };
+        if turn.version < 1 {
+            return Ok(());
+        }
+        // What the version was written with is there already, and would be refused for itself.
+        turn.opens.clear();
+        turn.history.clear();
+        let told = self.pair.transact(&want, writes).await?;
+        anyhow::ensure!(told == "unavailable", "a wrong version was written: {told}");
+        Ok(())
+    }
+
+    async fn renew(&mut self) -> Result<()> {
+        let by = self.coordinator();
+        let lease = if self.random.one_in(2) {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(3_600)
+        };
+        let sent_through = self.random.below(self.outboxes.last(by) + 1);
+        let Pair {
+            postgres, model, ..
+        } = &self.pair;
+        both(
+            "renew",
+            postgres.renew(by, lease, sent_through),
+            model.renew(by, lease, sent_through),
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn release(&mut self) -> Result<()> {
+        let by = self.coordinator();
+        both(
+            "release",
+            self.pair.postgres.release(by),
+            self.pair.model.release(by),
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn take_over(&mut self) -> Result<()> {
+        let by = self.coordinator();
+        let limit = 1 + self.random.below(5) as u32;
+        let mut taken = self
+            .pair
+            .take_over(by, limit, self.outboxes.last(by))
+            .await?;
+        let mut calls = self.random.below(10);
+        while !taken.is_empty() {
+            for _ in &taken {
+                self.outboxes.next(by);
+            }
+            let numbers: Vec<u64> = taken.iter().map(place).chain([0, 777]).collect();
+            let Pair {
+                postgres, model, ..
+            } = &self.pair;
+            both(
+                "unsent",
+                postgres.unsent(by, &numbers),
+                model.unsent(by, &numbers),
+            )
+            .await?;
+            if calls == 0 {
+                return Ok(());
+            }
+            calls -= 1;
+            taken = self
+                .pair
+                .take_over(by, limit, self.outboxes.last(by))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn set_aside(&mut self) -> Result<()> {
+        let (execution, name, machine) = self.execution();
+        let waits = self
+            .stored(execution)
+            .map(|row| row.waits.keys().copied().collect::<Vec<_>>())
+            .unwrap_or_default();
+        let input = match self.random.pick(&waits) {
+            Some(wait) if self.random.one_in(2) => Input::Due { wait: *wait },
+            _ => Input::Start(Box::new(head(&machine, &name, self.random.payload()).start)),
+        };
+        let aside = SetAside {
+            execution,
+            input,
+            problem: "broken\0".to_owned(),
+        };
+        both(
+            "set_aside",
+            self.pair.postgres.set_aside(&aside),
+            self.pair.model.set_aside(&aside),
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn take_back(&mut self) -> Result<()> {
+        let (execution, ..) = self.execution();
+        both(
+            "take_back",
+            self.pair.postgres.take_back(execution),
+            self.pair.model.take_back(execution),
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn create_machine(&mut self) -> Result<()> {
+        let name = *self.random.pick(&MACHINES).expect("there are some");
+        let row = self.pair.create_machine(new_machine(name)).await?;
+        self.machines.push(row);
+        Ok(())
+    }
+
+    async fn update_machine(&mut self) -> Result<()> {
+        let name = *self.random.pick(&MACHINES).expect("there are some");
+        let definition = self.random.one_in(2).then_some("{\"Comment\":\"newer\"}");
+        let role_arn = self.random.one_in(2).then_some("another");
+        self.pair.update_machine(name, definition, role_arn).await
+    }
+
+    async fn delete_machine(&mut self) -> Result<()> {
+        let name = *self.random.pick(&MACHINES).expect("there are some");
+        both(
+            "delete_machine",
+            self.pair.postgres.delete_machine(name),
+            self.pair.model.delete_machine(name),
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn due(&mut self) -> Result<()> {
+        let by = self.coordinator();
+        let horizon = if self.random.one_in(2) {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(4 * 3_600)
+        };
+        let limit = 1 + self.random.below(30) as u32;
+        let postgres = self
+            .pair
+            .postgres
+            .due(by, horizon, limit)
+            .await
+            .map(|(_, waits)| waits);
+        let model = self
+            .pair
+            .model
+            .due(by, horizon, limit)
+            .await
+            .map(|(_, waits)| waits);
+        agree("due", &postgres, &model)?;
+        Ok(())
+    }
+
+    async fn asked_waits(&mut self) -> Result<()> {
+        let waits = self.some_waits();
+        let Pair {
+            postgres, model, ..
+        } = &self.pair;
+        both(
+            "still_open",
+            postgres.still_open(&waits),
+            model.still_open(&waits),
+        )
+        .await?;
+        for (execution, wait) in waits {
+            both(
+                "task",
+                postgres.task(execution, wait),
+                model.task(execution, wait),
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn machine_pages(&mut self) -> Result<()> {
+        let limit = 1 + self.random.below(2) as u32;
+        let mut after: Option<PageKey> = None;
+        loop {
+            let postgres = self
+                .pair
+                .machines(self.pair.postgres.machines(after.as_ref(), limit).await);
+            let model = self.pair.model.machines(after.as_ref(), limit).await;
+            agree("machines", &postgres, &model)?;
+            let Some(last) = model?.pop() else {
+                return Ok(());
+            };
+            after = Some(PageKey {
+                at: last.created_at,
+                name: last.name,
+            });
+        }
+    }
+
+    async fn execution_pages(&mut self) -> Result<()> {
+        let (.., machine) = self.execution();
+        let status = self.random.one_in(2).then_some(Status::Running);
+        let limit = 1 + self.random.below(3) as u32;
+        let mut filter = ExecutionFilter {
+            machine_arn: machine.arn,
+            status,
+            after: None,
+            limit,
+        };
+        loop {
+            let postgres = self
+                .pair
+                .executions(self.pair.postgres.executions(&filter).await);
+            let model = self.pair.model.executions(&filter).await;
+            agree("executions", &postgres, &model)?;
+            let Some(last) = model?.pop() else {
+                return Ok(());
+            };
+            filter.after = Some(PageKey {
+                at: last.head.started_at,
+                name: last.head.id.to_string(),
+            });
+        }
+    }
+
+    async fn event_pages(&mut self) -> Result<()> {
+        let (execution, ..) = self.execution();
+        let reverse = self.random.one_in(2);
+        let limit = 1 + self.random.below(5) as u32;
+        let mut after = self.random.one_in(4).then(|| self.random.below(20));
+        loop {
+            let postgres = self
+                .pair
+                .postgres
+                .events(execution, after, reverse, limit)
+                .await;
+            let model = self
+                .pair
+                .model
+                .events(execution, after, reverse, limit)
+                .await;
+            agree("events", &postgres, &model)?;
+            let Some(last) = model?.pop() else {
+                return Ok(());
+            };
+            after = last.event_id;
+        }
+    }
+
+    /// All that is stored is the same.
+    async fn audit(&mut self) -> Result<()> {
+        self.pair.synchronise().await?;
+        let mut want = Want {
+            due: self.some_waits(),
+            ..Want::default()
+        };
+        want.commands = (0..6).map(|command| format!("c{command}\0")).collect();
+        let Pair {
+            postgres, model, ..
+        } = &self.pair;
+        for row in model.audit() {
+            let id = row.execution.head.id;
+            want.executions.insert(id, None);
+            both("history", postgres.history(id), model.history(id)).await?;
+            let rows = postgres
+                .execution(id)
+                .await
+                .map(|row| row.into_iter().collect());
+            let expected = model
+                .execution(id)
+                .await
+                .map(|row| row.into_iter().collect());
+            agree("execution", &self.pair.executions(rows), &expected)?;
+            let machines = postgres
+                .machine_of(id)
+                .await
+                .map(|row| row.into_iter().collect());
+            let expected = model
+                .machine_of(id)
+                .await
+                .map(|row| row.into_iter().collect());
+            agree("machine_of", &self.pair.machines(machines), &expected)?;
+        }
+        both("reviews", postgres.reviews(ALL), model.reviews(ALL)).await?;
+        both("reviews", postgres.reviews(2), model.reviews(2)).await?;
+        both(
+            "without_cause",
+            postgres.without_cause(ALL),
+            model.without_cause(ALL),
+        )
+        .await?;
+        both("incidents", untimed(postgres, ALL), untimed(model, ALL)).await?;
+        both("incidents", untimed(postgres, 2), untimed(model, 2)).await?;
+        for by in 1..=3 {
+            let numbers: Vec<u64> = (1..=self.outboxes.last(coordinator(by))).collect();
+            both(
+                "unsent",
+                postgres.unsent(coordinator(by), &numbers),
+                model.unsent(coordinator(by), &numbers),
+            )
+            .await?;
+        }
+        self.pair.transact(&want, Writes::default()).await?;
+        Ok(())
+    }
+}
+
+/// Incidents without the moment at which an execution was set aside: each store has its own clock for that.
+async fn untimed<S: Store>(
+    store: &S,
+    limit: u32,
+) -> Result<Vec<sagamore::store::IncidentRow>, sagamore::store::Error> {
+    let mut rows = store.incidents(limit).await?;
+    for row in rows.iter_mut().filter(|row| row.incident == Sequence(0)) {
+        row.opened_at = jiff::Timestamp::UNIX_EPOCH;
+    }
+    Ok(rows)
+}
+
+fn place(unsent: &Unsent) -> u64 {
+    match unsent {
+        Unsent::Message { number, .. } => *number,
+        Unsent::Event(event) => event.number,
+    }
+}
