@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use sagamore::bus::LOG_DIRECTIVES;
+use sagamore::bus::LOG_DIRECTIVE;
 use sagamore::cli::{Cli, Command, validate};
 use sagamore::settings::{LogFormat, Settings};
 use tokio::signal::unix::{SignalKind, signal};
@@ -70,12 +70,7 @@ async fn cancel_when_told(stop: CancellationToken) {
 
 fn start_log(settings: &Settings) -> anyhow::Result<()> {
     // First, so that whoever asks for more about them gets it.
-    let filters = LOG_DIRECTIVES
-        .iter()
-        .copied()
-        .chain([settings.log.as_str()])
-        .collect::<Vec<_>>()
-        .join(",");
+    let filters = format!("{LOG_DIRECTIVE},{}", settings.log);
     let filter = EnvFilter::try_new(filters).context("the log filter is unusable")?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -101,7 +101,7 @@ impl Coordinator {
             public_url,
             is_bus_ready: Box::new(move || handle.is_connected()),
         });
-        let mut lease = Lease::new(store.clone(), coordinator, outbox.clone(), gate.clone());
+        let lease = Lease::new(store.clone(), coordinator, outbox.clone(), gate.clone());
         // Before the first turn is written, so that somebody takes it over whatever happens then.
         lease.register().await.context("failed to register with the database")?;
         tracing::info!(http = %listener.local_addr()?, %coordinator, "sagamore serves");
@@ -168,7 +168,7 @@ fn calls(store: &PostgresStore, advance: &Advance, commands: &Commands<PostgresS
             let commands = commands.clone();
             Box::pin(async move {
                 commands.run(&message_id, command).await.map_err(|error| match error.is_passing() {
-                    true => CommandError::Stopping,
+                    true => CommandError::NotNow,
                     false => CommandError::Refused { name: error.name.to_owned(), message: error.message },
                 })
             })
