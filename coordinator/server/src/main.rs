@@ -1,6 +1,6 @@
 //! The `sagamore` binary.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,12 +13,24 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-fn main() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        // One line for whoever started it. A backtrace would bury it, and tells nothing that the causes don't.
+        let _ = writeln!(io::stderr(), "sagamore: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve { config } => serve(config.as_deref()),
         Command::Validate { files } => {
             let accepted = validate(&files, &mut io::stdout().lock())?;
-            Ok(if accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if accepted {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Version => {
             writeln!(io::stdout(), "sagamore {}", env!("CARGO_PKG_VERSION"))?;
@@ -60,7 +72,10 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
     // First, so that whoever asks for more about them gets it.
     let filters = format!("{LOG_DIRECTIVE},{}", settings.log);
     let filter = EnvFilter::try_new(filters).context("the log filter is unusable")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     match settings.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -3,10 +3,16 @@
 //! A bad or unknown setting ends the start at once, and the error names it, where it came from and what would be right:
 //! a setting that is silently ignored costs somebody a night. Passwords stand in URLs only, and a URL prints without.
 
+mod error;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
+
+use tracing_subscriber::filter::Targets;
+
+pub use error::{Error, Origin};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +67,9 @@ impl fmt::Display for Url {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
         // Parameters may hold secrets, too: `?password=`, `?sslkey=`.
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        let (login, place) = rest.rsplit_once('@').map_or((None, rest), |(login, place)| (Some(login), place));
+        let (login, place) = rest
+            .rsplit_once('@')
+            .map_or((None, rest), |(login, place)| (Some(login), place));
         match login.map(|login| login.split_once(':').map_or(login, |(user, _)| user)) {
             Some(user) => write!(formatter, "{scheme}://{user}:***@{place}"),
             None => write!(formatter, "{scheme}://{place}"),
@@ -75,78 +83,6 @@ impl fmt::Debug for Url {
     }
 }
 
-/// Why the settings can't be used. Whoever starts the coordinator acts on it.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file can't be read.
-    #[error("failed to read the settings file {path}")]
-    File {
-        /// The file.
-        path: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is no TOML.
-    #[error("the settings file {path} is not TOML: {problem}")]
-    Toml {
-        /// The file.
-        path: String,
-        /// What is wrong, and where.
-        problem: String,
-    },
-    /// Nobody knows such a setting.
-    #[error("{name} from {origin} is no setting; {remedy}")]
-    Unknown {
-        /// Its name.
-        name: String,
-        /// Where it came from.
-        origin: Origin,
-        /// What may have been meant.
-        remedy: String,
-    },
-    /// It has to be set.
-    #[error("{name} is not set; give {variable} in the environment or {name} in the settings file: {right}")]
-    Missing {
-        /// Its name in the file.
-        name: &'static str,
-        /// Its name in the environment.
-        variable: &'static str,
-        /// What would be right.
-        right: &'static str,
-    },
-    /// Its value is unusable.
-    #[error("{name} from {origin} {problem}; {right}")]
-    Bad {
-        /// Its name.
-        name: String,
-        /// Where it came from.
-        origin: Origin,
-        /// What is wrong with it; without the value where that may hold a password.
-        problem: String,
-        /// What would be right.
-        right: &'static str,
-    },
-}
-
-/// Where a setting came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// The environment.
-    Environment,
-    /// A file.
-    File(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Environment => formatter.write_str("the environment"),
-            Origin::File(path) => write!(formatter, "the file {path}"),
-        }
-    }
-}
-
 impl Settings {
     /// The settings of this process.
     ///
@@ -157,12 +93,19 @@ impl Settings {
             None => None,
             Some(path) => {
                 let name = path.display().to_string();
-                let text = std::fs::read_to_string(path).map_err(|source| Error::File { path: name.clone(), source })?;
+                let text = std::fs::read_to_string(path).map_err(|source| Error::File {
+                    path: name.clone(),
+                    source,
+                })?;
                 Some((name, text))
             }
         };
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((
+                name.into_string().ok()?,
+                value.to_string_lossy().into_owned(),
+            ))
+        });
         Settings::read(file, environment.collect())
     }
 
@@ -170,49 +113,50 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::load`].
-    pub fn read(file: Option<(String, String)>, environment: Vec<(String, String)>) -> Result<Settings, Error> {
+    pub fn read(
+        file: Option<(String, String)>,
+        environment: Vec<(String, String)>,
+    ) -> Result<Settings, Error> {
         let given = Given::read(file, environment)?;
-        let http = given.parse("http", "an address and a port, as in 127.0.0.1:8083", |text| text.parse().ok())?;
-        let http = http.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8083)));
-        let public_url = given.parse("public_url", "an address that people can open, as in https://sagas.example.com", |text| {
-            let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
-            (!rest.is_empty() && !rest.contains(['?', '#', ' ', '"'])).then(|| text.trim_end_matches('/').to_owned())
-        })?;
-        let word = |max: usize| move |text: &str| {
-            let is_word = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
-            ((1..=max).contains(&text.len()) && text.chars().all(is_word)).then(|| text.to_owned())
-        };
-        let prefix = given.parse("prefix", "1 to 100 letters, digits, '-', '_' and '.'", word(PREFIX_BYTES_MAX))?;
-        let region = given.parse("region", "1 to 30 letters, digits and '-', as in us-east-1", word(REGION_BYTES_MAX))?;
-        let account = given.parse("account", "12 digits, as in 000000000000", |text| {
-            (text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.to_owned())
-        })?;
-        let grace = given.parse("unroutable_grace", "a whole number of seconds, at most 86400, as in 30", |text| {
-            text.parse().ok().filter(|seconds| *seconds <= GRACE_SECONDS_MAX).map(Duration::from_secs)
-        })?;
-        let prefetch = given.parse("prefetch", "a whole number from 1 to 65535, as in 256", |text| {
-            text.parse().ok().filter(|count| *count > 0)
-        })?;
-        let log = given.parse("log", "a level or a filter, as in info or sagamore=debug,info", |text| {
-            text.parse::<tracing_subscriber::filter::Targets>().ok().map(|_| text.to_owned())
-        })?;
-        let log_format = given.parse("log_format", "text or json", |text| match text {
-            "text" => Some(LogFormat::Text),
-            "json" => Some(LogFormat::Json),
-            _ => None,
-        })?;
+        let http = given.parse(
+            "http",
+            "an address and a port, as in 127.0.0.1:8083",
+            |text| text.parse().ok(),
+        )?;
+        let prefix = given.word(
+            "prefix",
+            "1 to 100 letters, digits, '-', '_' and '.'",
+            PREFIX_BYTES_MAX,
+        )?;
+        let region = given.word(
+            "region",
+            "1 to 30 letters, digits and '-', as in us-east-1",
+            REGION_BYTES_MAX,
+        )?;
         Ok(Settings {
-            database_url: given.url("database_url", &["postgres", "postgresql"], "postgres://user:password@host/database")?,
-            amqp_url: given.url("amqp_url", &["amqp", "amqps"], "amqp://user:password@host:5672/%2f")?,
-            http,
-            public_url,
+            database_url: given.url(
+                "database_url",
+                &["postgres", "postgresql"],
+                "postgres://user:password@host/database",
+            )?,
+            amqp_url: given.url(
+                "amqp_url",
+                &["amqp", "amqps"],
+                "amqp://user:password@host:5672/%2f",
+            )?,
+            http: http.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8083))),
+            public_url: given.parse(
+                "public_url",
+                "an address that people can open, as in https://sagas.example.com",
+                public_url,
+            )?,
             prefix: prefix.unwrap_or_else(|| "sagamore".to_owned()),
             region: region.unwrap_or_else(|| "us-east-1".to_owned()),
-            account: account.unwrap_or_else(|| "000000000000".to_owned()),
-            unroutable_grace: grace.unwrap_or(Duration::from_secs(30)),
-            prefetch: prefetch.unwrap_or(PREFETCH_DEFAULT),
-            log: log.unwrap_or_else(|| "info".to_owned()),
-            log_format: log_format.unwrap_or(LogFormat::Text),
+            account: given.account()?,
+            unroutable_grace: given.unroutable_grace()?,
+            prefetch: given.prefetch()?,
+            log: given.log()?,
+            log_format: given.log_format()?,
         })
     }
 }
@@ -236,7 +180,10 @@ const KNOWN: [(&str, &str); 11] = [
 struct Given(Vec<(&'static str, String, String, Origin)>);
 
 impl Given {
-    fn read(file: Option<(String, String)>, environment: Vec<(String, String)>) -> Result<Given, Error> {
+    fn read(
+        file: Option<(String, String)>,
+        environment: Vec<(String, String)>,
+    ) -> Result<Given, Error> {
         let mut given = Vec::new();
         let mut rust_log = None;
         for (variable, value) in environment {
@@ -247,7 +194,11 @@ impl Given {
             } else if variable.starts_with(PREFIX) && !is_of_others(&variable) {
                 let variables = KNOWN.map(|(_, variable)| variable);
                 let remedy = meant(&variable, &variables);
-                return Err(Error::Unknown { name: variable, origin: Origin::Environment, remedy });
+                return Err(Error::Unknown {
+                    name: variable,
+                    origin: Origin::Environment,
+                    remedy,
+                });
             }
         }
         given.extend(rust_log);
@@ -258,9 +209,15 @@ impl Given {
     }
 
     /// A setting, when it is given; `read` is `None` for what is not `right`.
-    fn parse<T>(&self, name: &str, right: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Error> {
+    fn parse<T>(
+        &self,
+        name: &str,
+        right: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
         // The first wins: the environment stands before the file, SAGAMORE_LOG before RUST_LOG.
-        let Some((_, called, text, origin)) = self.0.iter().find(|(known, ..)| *known == name) else {
+        let Some((_, called, text, origin)) = self.0.iter().find(|(known, ..)| *known == name)
+        else {
             return Ok(None);
         };
         read(text).map(Some).ok_or_else(|| Error::Bad {
@@ -271,33 +228,128 @@ impl Given {
         })
     }
 
+    fn word(
+        &self,
+        name: &str,
+        right: &'static str,
+        bytes_max: usize,
+    ) -> Result<Option<String>, Error> {
+        let is_word =
+            |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+        self.parse(name, right, |text| {
+            let is_right = (1..=bytes_max).contains(&text.len()) && text.chars().all(is_word);
+            is_right.then(|| text.to_owned())
+        })
+    }
+
+    fn account(&self) -> Result<String, Error> {
+        let account = self.parse("account", "12 digits, as in 000000000000", |text| {
+            let is_right = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+            is_right.then(|| text.to_owned())
+        })?;
+        Ok(account.unwrap_or_else(|| "000000000000".to_owned()))
+    }
+
+    fn unroutable_grace(&self) -> Result<Duration, Error> {
+        let right = "a whole number of seconds, at most 86400, as in 30";
+        let seconds = self.parse("unroutable_grace", right, |text| {
+            text.parse()
+                .ok()
+                .filter(|seconds| *seconds <= GRACE_SECONDS_MAX)
+        })?;
+        Ok(Duration::from_secs(
+            seconds.unwrap_or(GRACE_SECONDS_DEFAULT),
+        ))
+    }
+
+    fn prefetch(&self) -> Result<u16, Error> {
+        let right = "a whole number from 1 to 65535, as in 1024";
+        let prefetch = self.parse("prefetch", right, |text| {
+            text.parse().ok().filter(|count| *count > 0)
+        })?;
+        Ok(prefetch.unwrap_or(PREFETCH_DEFAULT))
+    }
+
+    fn log(&self) -> Result<String, Error> {
+        let right = "a level or a filter, as in info or sagamore=debug,info";
+        let log = self.parse("log", right, |text| {
+            text.parse::<Targets>().ok().map(|_| text.to_owned())
+        })?;
+        Ok(log.unwrap_or_else(|| "info".to_owned()))
+    }
+
+    fn log_format(&self) -> Result<LogFormat, Error> {
+        let format = self.parse("log_format", "text or json", |text| match text {
+            "text" => Some(LogFormat::Text),
+            "json" => Some(LogFormat::Json),
+            _ => None,
+        })?;
+        Ok(format.unwrap_or(LogFormat::Text))
+    }
+
     /// A URL that has to be given; its text never stands in an error.
     fn url(&self, name: &'static str, schemes: &[&str], right: &'static str) -> Result<Url, Error> {
-        let Some((_, called, text, origin)) = self.0.iter().find(|(known, ..)| *known == name) else {
-            let variable = KNOWN.iter().find(|(known, _)| *known == name).map_or("", |(_, variable)| variable);
-            return Err(Error::Missing { name, variable, right });
+        let Some((_, called, text, origin)) = self.0.iter().find(|(known, ..)| *known == name)
+        else {
+            let variable = KNOWN
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map_or("", |(_, variable)| variable);
+            return Err(Error::Missing {
+                name,
+                variable,
+                right,
+            });
         };
-        let is_url = text.split_once("://").is_some_and(|(scheme, rest)| schemes.contains(&scheme) && !rest.is_empty());
+        let is_url = text
+            .split_once("://")
+            .is_some_and(|(scheme, rest)| schemes.contains(&scheme) && !rest.is_empty());
         if !is_url {
             let problem = format!("does not begin with {}://", schemes.join(":// or "));
-            return Err(Error::Bad { name: called.clone(), origin: origin.clone(), problem, right });
+            return Err(Error::Bad {
+                name: called.clone(),
+                origin: origin.clone(),
+                problem,
+                right,
+            });
         }
         Ok(Url(text.clone()))
     }
 }
 
-fn read_file(path: &str, text: &str, given: &mut Vec<(&'static str, String, String, Origin)>) -> Result<(), Error> {
+fn public_url(text: &str) -> Option<String> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))?;
+    let is_right = !rest.is_empty() && !rest.contains(['?', '#', ' ', '"']);
+    is_right.then(|| text.trim_end_matches('/').to_owned())
+}
+
+fn read_file(
+    path: &str,
+    text: &str,
+    given: &mut Vec<(&'static str, String, String, Origin)>,
+) -> Result<(), Error> {
     let origin = Origin::File(path.to_owned());
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         // Its own rendering shows the line, which may hold a password.
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let line = error.span().map_or(1, |span| {
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        });
         let problem = format!("{} in line {line}", error.message());
-        Error::Toml { path: path.to_owned(), problem }
+        Error::Toml {
+            path: path.to_owned(),
+            problem,
+        }
     })?;
     for (key, value) in table {
         let Some((name, _)) = KNOWN.iter().find(|(known, _)| *known == key) else {
             let remedy = meant(&key, &KNOWN.map(|(name, _)| name));
-            return Err(Error::Unknown { name: key, origin, remedy });
+            return Err(Error::Unknown {
+                name: key,
+                origin,
+                remedy,
+            });
         };
         let text = match value {
             toml::Value::String(text) => text,
@@ -308,7 +360,12 @@ fn read_file(path: &str, text: &str, given: &mut Vec<(&'static str, String, Stri
             | toml::Value::Array(_)
             | toml::Value::Table(_) => {
                 let problem = format!("is a value of type {}", value.type_str());
-                return Err(Error::Bad { name: key, origin, problem, right: "a text or a whole number" });
+                return Err(Error::Bad {
+                    name: key,
+                    origin,
+                    problem,
+                    right: "a text or a whole number",
+                });
             }
         };
         given.push((*name, key, text, origin.clone()));
@@ -318,8 +375,18 @@ fn read_file(path: &str, text: &str, given: &mut Vec<(&'static str, String, Stri
 
 /// The known name most like an unknown one, or all of them.
 fn meant(name: &str, known: &[&str]) -> String {
-    let common = |other: &str| other.bytes().zip(name.bytes()).take_while(|(one, two)| one == two).count();
-    let shared = if name.starts_with(PREFIX) { PREFIX.len() } else { 0 };
+    let common = |other: &str| {
+        other
+            .bytes()
+            .zip(name.bytes())
+            .take_while(|(one, two)| one == two)
+            .count()
+    };
+    let shared = if name.starts_with(PREFIX) {
+        PREFIX.len()
+    } else {
+        0
+    };
     match known.iter().max_by_key(|other| common(other)) {
         Some(nearest) if common(nearest) > shared + 1 => format!("was {nearest} meant?"),
         _ => format!("known are {}", known.join(", ")),
@@ -332,7 +399,9 @@ fn is_of_others(variable: &str) -> bool {
     [CONFIG_VARIABLE, "SAGAMORE_URL"].contains(&variable)
         || variable.starts_with("SAGAMORE_VERIFY_")
         || variable.ends_with("_PORT")
-        || ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT_"].iter().any(|part| variable.contains(part))
+        || ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT_"]
+            .iter()
+            .any(|part| variable.contains(part))
 }
 
 /// The variable that names the settings file.
@@ -341,6 +410,7 @@ pub const CONFIG_VARIABLE: &str = "SAGAMORE_CONFIG";
 const PREFIX: &str = "SAGAMORE_";
 const PREFIX_BYTES_MAX: usize = 100;
 const REGION_BYTES_MAX: usize = 30;
+const GRACE_SECONDS_DEFAULT: u64 = 30;
 const GRACE_SECONDS_MAX: u64 = 24 * 60 * 60;
 /// One batch of every lane, so that a lane never waits for the broker while there is work.
 const PREFETCH_DEFAULT: u16 = 1_024;

@@ -5,7 +5,10 @@
 //! `CompensateStateExited`, with the details every other state has: to call it a Pass or a Task would be a lie to
 //! whoever counts states, and SDKs have to take types they don't know, since Step Functions adds some itself.
 
-use sagamore_interpreter::{Ending, Event, HistoryRecord, Payload, StateType, Status, TaskScheduled};
+use sagamore_interpreter::definition::StateName;
+use sagamore_interpreter::{
+    Ending, Event, HistoryRecord, Payload, Start, StateType, Status, TaskScheduled,
+};
 use serde_json::{Map, Value, json};
 
 use crate::commands::epoch_seconds;
@@ -20,55 +23,68 @@ pub(super) fn event(record: &HistoryRecord, region: &str, with_data: bool) -> Op
         "id": id,
         "previousEventId": record.previous_event_id,
     });
-    if let Some((name, mut details)) = details {
+    if let Some((member, mut details)) = details {
         if !with_data {
-            for data in ["input", "inputDetails", "output", "outputDetails", "parameters"] {
+            for data in [
+                "input",
+                "inputDetails",
+                "output",
+                "outputDetails",
+                "parameters",
+            ] {
                 details.remove(data);
             }
         }
-        event[name] = Value::Object(details);
+        event[member] = Value::Object(details);
     }
     Some(event)
 }
 
-type Details = Option<(&'static str, Map<String, Value>)>;
+/// A type, and the member with its details.
+type Shown = (String, Option<(String, Map<String, Value>)>);
 
-/// The type and the details of an event that Step Functions would show.
-fn shown(event: &Event, region: &str) -> Option<(String, Details)> {
+/// What Step Functions would show of an event.
+fn shown(event: &Event, region: &str) -> Option<Shown> {
     let shown = match event {
-        Event::ExecutionStarted { start, timeout_at: _ } => {
-            let mut details = input(&start.input);
-            details.insert("roleArn".to_owned(), json!(start.role_arn));
-            ("ExecutionStarted".to_owned(), Some(("executionStartedEventDetails", details)))
-        }
-        Event::ExecutionSucceeded { output: result } => {
-            ("ExecutionSucceeded".to_owned(), Some(("executionSucceededEventDetails", output(result))))
-        }
+        Event::ExecutionStarted { start, .. } => started(start),
+        Event::ExecutionSucceeded { output: result } => execution("Succeeded", output(result)),
         Event::ExecutionEnded(ending) => ended(ending),
-        Event::StateEntered { scope: _, kind, name, input } => entered(*kind, name.as_str(), input),
-        Event::StateExited { scope: _, kind, name, output } => exited(*kind, name.as_str(), output),
-        Event::UndoStarted { entry: _, name, input, trigger: _ } => {
-            entered(StateType::Task, &undo_name(name.as_str()), input)
+        Event::StateEntered {
+            kind, name, input, ..
+        } => entered(*kind, name.as_str(), input),
+        Event::StateExited {
+            kind, name, output, ..
+        } => exited(*kind, name.as_str(), output),
+        Event::UndoStarted { name, input, .. } => entered(StateType::Task, &undo_name(name), input),
+        Event::UndoSucceeded { name, output, .. } => {
+            exited(StateType::Task, &undo_name(name), output)
         }
-        Event::UndoSucceeded { entry: _, name, output } => exited(StateType::Task, &undo_name(name.as_str()), output),
-        Event::TaskScheduled(task) => ("TaskScheduled".to_owned(), Some(("taskScheduledEventDetails", scheduled(task, region)))),
-        Event::TaskStarted { runner: _, resource } => task("TaskStarted", "taskStartedEventDetails", resource, Map::new()),
-        Event::TaskSubmitted { runner: _, resource } => {
-            task("TaskSubmitted", "taskSubmittedEventDetails", resource, Map::new())
+        Event::TaskScheduled(scheduled) => {
+            task("Scheduled", &scheduled.resource, sent(scheduled, region))
         }
-        Event::TaskSucceeded { runner: _, task: _, resource, output: result } => {
-            task("TaskSucceeded", "taskSucceededEventDetails", resource, output(result))
-        }
-        Event::TaskFailed { runner: _, task: _, resource, error, cause, outcome: _ } => {
-            task("TaskFailed", "taskFailedEventDetails", resource, failure(Some(error), cause.as_ref()))
-        }
-        Event::TaskTimedOut { runner: _, task: _, resource, error, cause } => {
-            task("TaskTimedOut", "taskTimedOutEventDetails", resource, failure(Some(error), cause.as_ref()))
-        }
-        Event::ParallelStateStarted { scope: _ } => ("ParallelStateStarted".to_owned(), None),
-        Event::ParallelStateSucceeded { scope: _ } => ("ParallelStateSucceeded".to_owned(), None),
-        Event::ParallelStateFailed { scope: _, error: _, cause: _ } => ("ParallelStateFailed".to_owned(), None),
-        Event::ScopeClosed { scope: _, kind, drain_until: _ } => (format!("{}StateAborted", (*kind)?.as_str()), None),
+        Event::TaskStarted { resource, .. } => task("Started", resource, Map::new()),
+        Event::TaskSubmitted { resource, .. } => task("Submitted", resource, Map::new()),
+        Event::TaskSucceeded {
+            resource,
+            output: result,
+            ..
+        } => task("Succeeded", resource, output(result)),
+        Event::TaskFailed {
+            resource,
+            error,
+            cause,
+            ..
+        } => task("Failed", resource, failure(Some(error), cause)),
+        Event::TaskTimedOut {
+            resource,
+            error,
+            cause,
+            ..
+        } => task("TimedOut", resource, failure(Some(error), cause)),
+        Event::ParallelStateStarted { .. } => ("ParallelStateStarted".to_owned(), None),
+        Event::ParallelStateSucceeded { .. } => ("ParallelStateSucceeded".to_owned(), None),
+        Event::ParallelStateFailed { .. } => ("ParallelStateFailed".to_owned(), None),
+        Event::ScopeClosed { kind, .. } => (format!("{}StateAborted", (*kind)?.as_str()), None),
         Event::WaitScheduled { .. }
         | Event::Yielded { .. }
         | Event::RetryScheduled { .. }
@@ -85,40 +101,62 @@ fn shown(event: &Event, region: &str) -> Option<(String, Details)> {
     Some(shown)
 }
 
-fn undo_name(state: &str) -> String {
+fn undo_name(state: &StateName) -> String {
     format!("Compensate({state})")
 }
 
-fn ended(ending: &Ending) -> (String, Details) {
-    let details = failure(ending.error.as_ref(), ending.cause.as_ref());
-    let (kind, name) = match ending.status {
-        Status::TimedOut => ("ExecutionTimedOut", "executionTimedOutEventDetails"),
-        Status::Aborted => ("ExecutionAborted", "executionAbortedEventDetails"),
-        Status::Failed | Status::Running | Status::Succeeded => ("ExecutionFailed", "executionFailedEventDetails"),
-    };
-    (kind.to_owned(), Some((name, details)))
+fn started(start: &Start) -> Shown {
+    let mut details = input(&start.input);
+    details.insert("roleArn".to_owned(), json!(start.role_arn));
+    execution("Started", details)
 }
 
-fn entered(kind: StateType, name: &str, payload: &Payload) -> (String, Details) {
+fn ended(ending: &Ending) -> Shown {
+    let what = match ending.status {
+        Status::TimedOut => "TimedOut",
+        Status::Aborted => "Aborted",
+        Status::Failed | Status::Running | Status::Succeeded => "Failed",
+    };
+    execution(what, failure(ending.error.as_ref(), &ending.cause))
+}
+
+fn execution(what: &str, details: Map<String, Value>) -> Shown {
+    (
+        format!("Execution{what}"),
+        Some((format!("execution{what}EventDetails"), details)),
+    )
+}
+
+fn entered(kind: StateType, name: &str, payload: &Payload) -> Shown {
     let mut details = input(payload);
     details.insert("name".to_owned(), json!(name));
-    (format!("{}StateEntered", kind.as_str()), Some(("stateEnteredEventDetails", details)))
+    let member = "stateEnteredEventDetails".to_owned();
+    (
+        format!("{}StateEntered", kind.as_str()),
+        Some((member, details)),
+    )
 }
 
-fn exited(kind: StateType, name: &str, payload: &Payload) -> (String, Details) {
+fn exited(kind: StateType, name: &str, payload: &Payload) -> Shown {
     let mut details = output(payload);
     details.insert("name".to_owned(), json!(name));
-    (format!("{}StateExited", kind.as_str()), Some(("stateExitedEventDetails", details)))
+    let member = "stateExitedEventDetails".to_owned();
+    (
+        format!("{}StateExited", kind.as_str()),
+        Some((member, details)),
+    )
 }
 
-fn task(kind: &str, name: &'static str, resource: &str, mut details: Map<String, Value>) -> (String, Details) {
+fn task(what: &str, resource: &str, mut details: Map<String, Value>) -> Shown {
     insert_resource(&mut details, resource);
-    (kind.to_owned(), Some((name, details)))
+    (
+        format!("Task{what}"),
+        Some((format!("task{what}EventDetails"), details)),
+    )
 }
 
-fn scheduled(task: &TaskScheduled, region: &str) -> Map<String, Value> {
+fn sent(task: &TaskScheduled, region: &str) -> Map<String, Value> {
     let mut details = Map::new();
-    insert_resource(&mut details, &task.resource);
     details.insert("region".to_owned(), json!(region));
     details.insert("parameters".to_owned(), json!(task.arguments.to_string()));
     if let Some(seconds) = task.timeout_seconds {
@@ -132,7 +170,9 @@ fn scheduled(task: &TaskScheduled, region: &str) -> Map<String, Value> {
 
 /// `queue:credit.check` is `credit.check` of type `queue`; `arn:aws:states:::sqs:sendMessage` is `sendMessage` of type `sqs`.
 fn insert_resource(details: &mut Map<String, Value>, resource: &str) {
-    let bare = resource.strip_prefix("arn:").map(|arn| arn.splitn(5, ':').last().unwrap_or(arn));
+    let bare = resource
+        .strip_prefix("arn:")
+        .map(|arn| arn.splitn(5, ':').last().unwrap_or(arn));
     let (kind, name) = match bare {
         Some(bare) => bare.rsplit_once(':').unwrap_or(("states", bare)),
         None => resource.split_once(':').unwrap_or(("states", resource)),
@@ -156,9 +196,12 @@ fn output(payload: &Payload) -> Map<String, Value> {
 }
 
 /// Error and cause; what there is none of is absent.
-fn failure(error: Option<&String>, cause: Option<&String>) -> Map<String, Value> {
-    let members = [("error", error), ("cause", cause)];
-    members.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?)))).collect()
+fn failure(error: Option<&String>, cause: &Option<String>) -> Map<String, Value> {
+    let members = [("error", error), ("cause", cause.as_ref())];
+    members
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.to_owned(), json!(text?))))
+        .collect()
 }
 
 #[cfg(test)]
@@ -166,7 +209,6 @@ mod tests {
     use std::sync::Arc;
 
     use jiff::Timestamp;
-    use sagamore_interpreter::definition::StateName;
     use sagamore_interpreter::{EntryId, Outcome, Runner, ScopeId, Sequence, Trigger, TriggerKind};
 
     use super::*;
@@ -198,12 +240,22 @@ mod tests {
     #[test]
     fn a_state_is_entered_and_exited_under_its_type() {
         check(
-            Event::StateEntered { scope: ScopeId::TOP, kind: StateType::Choice, name: StateName::new("Risky"), input: payload() },
+            Event::StateEntered {
+                scope: ScopeId::TOP,
+                kind: StateType::Choice,
+                name: StateName::new("Risky"),
+                input: payload(),
+            },
             &json!({"type": "ChoiceStateEntered", "stateEnteredEventDetails":
                 {"name": "Risky", "input": "{\"amount\":1.0}", "inputDetails": {"truncated": false}}}),
         );
         check(
-            Event::StateExited { scope: ScopeId::TOP, kind: StateType::Compensate, name: StateName::new("Undo"), output: payload() },
+            Event::StateExited {
+                scope: ScopeId::TOP,
+                kind: StateType::Compensate,
+                name: StateName::new("Undo"),
+                output: payload(),
+            },
             &json!({"type": "CompensateStateExited", "stateExitedEventDetails":
                 {"name": "Undo", "output": "{\"amount\":1.0}", "outputDetails": {"truncated": false}}}),
         );
@@ -242,7 +294,11 @@ mod tests {
             &json!({"type": "TaskFailed", "taskFailedEventDetails":
                 {"resourceType": "aws-sdk:s3", "resource": "getObject", "error": "Boom"}}),
         );
-        let ending = |status| Ending { status, error: None, cause: None };
+        let ending = |status| Ending {
+            status,
+            error: None,
+            cause: None,
+        };
         check(
             Event::ExecutionEnded(ending(Status::Failed)),
             &json!({"type": "ExecutionFailed", "executionFailedEventDetails": {}}),
@@ -259,7 +315,12 @@ mod tests {
             entry: EntryId(Sequence(4)),
             name: StateName::new("ReserveFunds"),
             input: payload(),
-            trigger: Trigger { kind: TriggerKind::Error, error: None, cause: None, state: None },
+            trigger: Trigger {
+                kind: TriggerKind::Error,
+                error: None,
+                cause: None,
+                state: None,
+            },
         };
         check(
             started,
@@ -270,8 +331,15 @@ mod tests {
 
     #[test]
     fn an_aborted_branch_is_told_by_the_state_it_was_in() {
-        let closed = |kind| Event::ScopeClosed { scope: ScopeId::TOP, kind, drain_until: None };
-        check(closed(Some(StateType::Wait)), &json!({"type": "WaitStateAborted"}));
+        let closed = |kind| Event::ScopeClosed {
+            scope: ScopeId::TOP,
+            kind,
+            drain_until: None,
+        };
+        check(
+            closed(Some(StateType::Wait)),
+            &json!({"type": "WaitStateAborted"}),
+        );
         assert_eq!(render(closed(None), true), None);
     }
 

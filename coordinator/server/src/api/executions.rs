@@ -11,7 +11,10 @@ use crate::commands::{ApiError, Members, epoch_seconds, execution_id};
 use crate::store::{ExecutionFilter, ExecutionRow, PageKey, Store};
 
 /// DescribeExecution, with one member of our own: `compensation: {status, pending, incidents}`.
-pub(super) async fn describe<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<Value, ApiError> {
+pub(super) async fn describe<S: Store>(
+    api: &Api<S>,
+    members: Members<'_>,
+) -> Result<Value, ApiError> {
     let row = find(api, members).await?;
     Ok(description(&row.head))
 }
@@ -22,7 +25,9 @@ pub(super) async fn list<S: Store>(api: &Api<S>, members: Members<'_>) -> Result
     let after = read_key(members, TOKEN_CHARACTERS_MAX, LIST)?;
     let status = members.word("statusFilter", &STATUSES.map(|(word, _)| word))?;
     if members.get("mapRunArn").is_some() {
-        return Err(ApiError::validation("This version of Sagamore has no Map Runs: give 'stateMachineArn'"));
+        return Err(ApiError::validation(
+            "This version of Sagamore has no Map Runs: give 'stateMachineArn'",
+        ));
     }
     let machine = machines::find(api, members).await?;
     let status = match status.and_then(|word| STATUSES.iter().find(|(known, _)| *known == word)) {
@@ -53,7 +58,10 @@ pub(super) async fn list<S: Store>(api: &Api<S>, members: Members<'_>) -> Result
 }
 
 /// The execution that `executionArn` names.
-pub(super) async fn find<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<ExecutionRow, ApiError> {
+pub(super) async fn find<S: Store>(
+    api: &Api<S>,
+    members: Members<'_>,
+) -> Result<ExecutionRow, ApiError> {
     let arn = members.required("executionArn", ARN_CHARACTERS_MAX)?;
     let row = api.store().execution(execution_id(arn)?).await?;
     row.ok_or_else(|| ApiError::no_execution(arn))
@@ -103,7 +111,9 @@ fn item(head: &Head) -> Value {
 /// Whether an execution can be redriven: never yet, and why.
 fn redrive(status: Status) -> (&'static str, String) {
     let reason = match status {
-        Status::Running | Status::Succeeded => format!("Execution is {} and cannot be redriven", status.as_str()),
+        Status::Running | Status::Succeeded => {
+            format!("Execution is {} and cannot be redriven", status.as_str())
+        }
         Status::Failed | Status::TimedOut | Status::Aborted => {
             "This version of Sagamore does not redrive executions".to_owned()
         }

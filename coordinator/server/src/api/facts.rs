@@ -16,7 +16,9 @@ pub(super) fn glance(value: &Value) -> String {
     let Value::Object(members) = value else {
         return plain(value).unwrap_or_default();
     };
-    let told = members.iter().filter_map(|(name, value)| Some(format!("{}: {}", label(name), plain(value)?)));
+    let told = members
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{}: {}", label(name), plain(value)?)));
     told.take(GLANCE_FACTS_MAX).collect::<Vec<_>>().join(" · ")
 }
 
@@ -32,7 +34,9 @@ fn write(html: &mut String, value: &Value) {
         Value::Bool(true) => html.push_str("Yes"),
         Value::Bool(false) => html.push_str("No"),
         Value::Number(number) => html.push_str(&escape(&number.to_string())),
-        Value::String(text) if text.is_empty() => html.push_str("<span class=\"none\">empty</span>"),
+        Value::String(text) if text.is_empty() => {
+            html.push_str("<span class=\"none\">empty</span>");
+        }
         Value::String(text) if text.contains('\n') => {
             html.push_str("<p class=\"text\">");
             html.push_str(&escape(text));
@@ -45,8 +49,16 @@ fn write(html: &mut String, value: &Value) {
 fn write_object(html: &mut String, members: &Map<String, Value>) {
     html.push_str("<dl>");
     for (name, value) in members {
-        let class = if is_nested(value) { " class=\"nested\"" } else { "" };
-        html.push_str(&format!("<div{class}><dt title=\"{}\">{}</dt><dd>", escape(name), escape(&label(name))));
+        let class = if is_nested(value) {
+            " class=\"nested\""
+        } else {
+            ""
+        };
+        html.push_str(&format!(
+            "<div{class}><dt title=\"{}\">{}</dt><dd>",
+            escape(name),
+            escape(&label(name))
+        ));
         write(html, value);
         html.push_str("</dd></div>\n");
     }
@@ -54,7 +66,11 @@ fn write_object(html: &mut String, members: &Map<String, Value>) {
 }
 
 fn write_list(html: &mut String, items: &[Value]) {
-    let tag = if items.iter().any(is_nested) { "ol" } else { "ul" };
+    let tag = if items.iter().any(is_nested) {
+        "ol"
+    } else {
+        "ul"
+    };
     html.push_str(&format!("<{tag}>"));
     for item in items {
         html.push_str("<li>");
@@ -65,11 +81,26 @@ fn write_list(html: &mut String, items: &[Value]) {
 }
 
 fn write_table(html: &mut String, items: &[Value], columns: &[&str]) {
-    let is_number = |column: &str| items.iter().all(|item| item.get(column).is_none_or(Value::is_number));
-    let class = |column: &str| if is_number(column) { " class=\"number\"" } else { "" };
+    let is_number = |column: &str| {
+        items
+            .iter()
+            .all(|item| item.get(column).is_none_or(Value::is_number))
+    };
+    let class = |column: &str| {
+        if is_number(column) {
+            " class=\"number\""
+        } else {
+            ""
+        }
+    };
     html.push_str("<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>");
     for column in columns {
-        html.push_str(&format!("<th scope=\"col\"{} title=\"{}\">{}</th>", class(column), escape(column), escape(&label(column))));
+        html.push_str(&format!(
+            "<th scope=\"col\"{} title=\"{}\">{}</th>",
+            class(column),
+            escape(column),
+            escape(&label(column))
+        ));
     }
     html.push_str("</tr></thead><tbody>");
     for item in items {
@@ -118,14 +149,24 @@ fn plain(value: &Value) -> Option<String> {
         Value::Bool(flag) => Some(if *flag { "Yes" } else { "No" }.to_owned()),
         Value::Number(number) => Some(number.to_string()),
         Value::String(text) if text.is_empty() => None,
-        Value::String(text) => Some(text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(GLANCE_CHARACTERS_MAX).collect()),
+        Value::String(text) => Some(shortened(
+            &text.split_whitespace().collect::<Vec<_>>().join(" "),
+        )),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(GLANCE_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
 /// A member's name in words: `annualIncome` and `annual_income` are `Annual income`. Other names stay as they are.
 fn label(name: &str) -> String {
-    let is_identifier = |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '-';
+    let is_identifier =
+        |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '-';
     if name.is_empty() || !name.chars().all(is_identifier) {
         return name.to_owned();
     }
@@ -141,10 +182,16 @@ fn label(name: &str) -> String {
         }
         before = character;
     }
-    let is_acronym = |word: &str| word.len() > 1 && !word.chars().any(|character| character.is_ascii_lowercase());
+    let is_acronym = |word: &str| {
+        word.len() > 1 && !word.chars().any(|character| character.is_ascii_lowercase())
+    };
     let mut label = String::new();
     for word in words.iter().filter(|word| !word.is_empty()) {
-        let word = if is_acronym(word) { word.clone() } else { word.to_ascii_lowercase() };
+        let word = if is_acronym(word) {
+            word.clone()
+        } else {
+            word.to_ascii_lowercase()
+        };
         match label.is_empty() {
             true => label.push_str(&(word[..1].to_ascii_uppercase() + &word[1..])),
             false => label.push_str(&format!(" {word}")),
@@ -166,7 +213,10 @@ mod tests {
 
     fn check(value: &Value, expected: &str) {
         let html = facts(value).replace('\n', "");
-        let inner = html.strip_prefix("<div class=\"facts\">").and_then(|html| html.strip_suffix("</div>")).unwrap();
+        let inner = html
+            .strip_prefix("<div class=\"facts\">")
+            .and_then(|html| html.strip_suffix("</div>"))
+            .unwrap();
         assert_eq!(inner, expected);
     }
 
@@ -218,7 +268,8 @@ mod tests {
 
     #[test]
     fn a_glance_is_one_line_of_plain_facts() {
-        let value = json!({"applicant": {"name": "x"}, "amount": 5000, "purpose": "a\nboat", "note": ""});
+        let value =
+            json!({"applicant": {"name": "x"}, "amount": 5000, "purpose": "a\nboat", "note": ""});
         assert_eq!(glance(&value), "Amount: 5000 · Purpose: a boat");
     }
 }

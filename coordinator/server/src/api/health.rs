@@ -11,7 +11,10 @@ use crate::store::Store;
 
 /// `GET /health`: the process answers, whatever else is away. A supervisor that restarts on a failure asks here.
 pub(super) async fn alive() -> Response {
-    rest::json(StatusCode::OK, json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+    rest::json(
+        StatusCode::OK,
+        json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }),
+    )
 }
 
 /// `GET /ready`: the store answers and the bus is connected. A load balancer asks here.
@@ -22,5 +25,8 @@ pub(super) async fn ready<S: Store>(State(api): State<Api<S>>) -> Response {
         true => (StatusCode::OK, "ready"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
     };
-    rest::json(code, json!({ "status": status, "store": store, "bus": bus }))
+    rest::json(
+        code,
+        json!({ "status": status, "store": store, "bus": bus }),
+    )
 }

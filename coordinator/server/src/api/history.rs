@@ -17,12 +17,17 @@ pub(super) async fn get<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<
     let parts = read_token(members, TOKEN_CHARACTERS_MAX, LIST)?;
     let head = executions::find(api, members).await?.head;
     let list_of = [head.id.to_string(), reverse.to_string()];
-    let mut after = parts.map(|parts| read_place(&parts, &list_of)).transpose()?;
+    let mut after = parts
+        .map(|parts| read_place(&parts, &list_of))
+        .transpose()?;
 
     let mut events: Vec<Value> = Vec::new();
     let mut bytes = 0;
     let has_more = loop {
-        let records = api.store().events(head.id, after, reverse, READ_ROWS).await?;
+        let records = api
+            .store()
+            .events(head.id, after, reverse, READ_ROWS)
+            .await?;
         let is_last = records.len() < READ_ROWS as usize;
         let mut rest = records.iter();
         for record in rest.by_ref() {

@@ -34,8 +34,15 @@ pub(super) async fn retry<S: Store>(
     body: Body,
 ) -> Response {
     // A page of another site can't read an answer, but could send this request from a browser that reaches us.
-    if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
-        return rest::error(StatusCode::FORBIDDEN, "CrossSite", "This request came from the page of another site.");
+    if headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site != "same-origin" && site != "none")
+    {
+        return rest::error(
+            StatusCode::FORBIDDEN,
+            "CrossSite",
+            "This request came from the page of another site.",
+        );
     }
     let (Ok(execution), Ok(incident)) = (execution.parse::<Uuid>(), incident.parse()) else {
         let message = "The address is /sagamore/v1/incidents/{execution}/{incident}/retry, with the execution's id (a \
@@ -53,11 +60,19 @@ pub(super) async fn retry<S: Store>(
     let incident = Sequence(incident);
     let request = Request {
         execution,
-        input: Input::RetryIncident { incident, by, reason },
+        input: Input::RetryIncident {
+            incident,
+            by,
+            reason,
+        },
         machine: None,
         command: None,
     };
-    answer(execution, incident, api.commands.advance().submit(request).await)
+    answer(
+        execution,
+        incident,
+        api.commands.advance().submit(request).await,
+    )
 }
 
 /// Tries the input of a set-aside execution again. When it still can't be taken, the execution is set aside again.
@@ -90,7 +105,11 @@ async fn retry_set_aside<S: Store>(api: &Api<S>, execution: ExecutionId) -> Resp
     let result = api.commands.advance().submit(request).await;
     let failed = result.is_err();
     let response = answer(execution, Sequence(0), result);
-    if failed { put_back(api, &aside, response).await } else { response }
+    if failed {
+        put_back(api, &aside, response).await
+    } else {
+        response
+    }
 }
 
 /// Sets an execution aside again, whose input could not be tried.
@@ -112,11 +131,14 @@ fn answer(
     let taken = match result {
         Ok(answer) => answer.taken,
         Err(AdvanceError::UnknownExecution) => return unknown_incident(),
-        Err(error @ (AdvanceError::SetAside(_) | AdvanceError::Stopping)) => return rest::fault(error),
+        Err(error @ (AdvanceError::SetAside(_) | AdvanceError::Stopping)) => {
+            return rest::fault(error);
+        }
     };
     match taken {
         Ok(()) => {
-            let body = json!({ "execution": execution, "incident": incident, "status": "retrying" });
+            let body =
+                json!({ "execution": execution, "incident": incident, "status": "retrying" });
             rest::json(StatusCode::OK, body)
         }
         Err(Ignored::UnknownIncident | Ignored::UnknownTask) => unknown_incident(),
@@ -128,7 +150,8 @@ fn answer(
             | Ignored::AlreadyCompensating
             | Ignored::AlreadyStarted { .. },
         ) => {
-            let body = json!({ "execution": execution, "incident": incident, "status": "obsolete" });
+            let body =
+                json!({ "execution": execution, "incident": incident, "status": "obsolete" });
             rest::json(StatusCode::OK, body)
         }
     }
@@ -145,10 +168,19 @@ async fn read_operator(body: Body) -> Result<(Option<String>, Option<String>), S
     if body.trim_ascii().is_empty() {
         return Ok((None, None));
     }
-    let request: Value = serde_json::from_slice(&body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    let request: Value =
+        serde_json::from_slice(&body).map_err(|error| format!("the body is not JSON: {error}"))?;
     let members = Members::of(&request).map_err(|error| error.message)?;
-    let text = |member, max| members.free_text(member, max).map(|text| text.map(str::to_owned)).map_err(|error| error.message);
-    Ok((text("by", BY_CHARACTERS_MAX)?, text("reason", REASON_CHARACTERS_MAX)?))
+    let text = |member, max| {
+        members
+            .free_text(member, max)
+            .map(|text| text.map(str::to_owned))
+            .map_err(|error| error.message)
+    };
+    Ok((
+        text("by", BY_CHARACTERS_MAX)?,
+        text("reason", REASON_CHARACTERS_MAX)?,
+    ))
 }
 
 fn item(row: &IncidentRow) -> Value {
@@ -160,7 +192,13 @@ fn item(row: &IncidentRow) -> Value {
             incident.cause.as_deref(),
             incident.entry.clone(),
         ),
-        IncidentKind::SetAside(aside) => ("set_aside", None, "Sagamore.SetAside", Some(aside.problem.as_str()), Value::Null),
+        IncidentKind::SetAside(aside) => (
+            "set_aside",
+            None,
+            "Sagamore.SetAside",
+            Some(aside.problem.as_str()),
+            Value::Null,
+        ),
     };
     json!({
         "execution": row.execution,

@@ -13,7 +13,10 @@ use crate::commands::{ApiError, Members, check_name, epoch_seconds, execution_id
 use crate::store::{Created, MachineRow, NewMachine, PageKey, Store};
 
 /// CreateStateMachine. The same once more is no error and changes nothing.
-pub(super) async fn create<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<Value, ApiError> {
+pub(super) async fn create<S: Store>(
+    api: &Api<S>,
+    members: Members<'_>,
+) -> Result<Value, ApiError> {
     let name = members.required("name", usize::MAX)?;
     let definition = members.required("definition", usize::MAX)?;
     let role_arn = members.required("roleArn", ARN_CHARACTERS_MAX)?;
@@ -43,18 +46,29 @@ pub(super) async fn create<S: Store>(api: &Api<S>, members: Members<'_>) -> Resu
 }
 
 /// UpdateStateMachine. Running executions stay on the revision they were started with.
-pub(super) async fn update<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<Value, ApiError> {
+pub(super) async fn update<S: Store>(
+    api: &Api<S>,
+    members: Members<'_>,
+) -> Result<Value, ApiError> {
     let definition = members.text("definition", usize::MAX)?;
     let role_arn = members.text("roleArn", ARN_CHARACTERS_MAX)?;
     refuse_unsupported(members)?;
     let machine = find(api, members).await?;
-    if definition.is_none() && role_arn.is_none() && !CONFIGURATIONS.iter().any(|member| members.get(member).is_some()) {
+    if definition.is_none()
+        && role_arn.is_none()
+        && !CONFIGURATIONS
+            .iter()
+            .any(|member| members.get(member).is_some())
+    {
         let message = "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified";
         return Err(ApiError::new("MissingRequiredParameter", message));
     }
     role_arn.map_or(Ok(()), check_role)?;
     definition.map_or(Ok(()), check_definition)?;
-    let updated = api.store().update_machine(&machine.name, definition, role_arn).await?;
+    let updated = api
+        .store()
+        .update_machine(&machine.name, definition, role_arn)
+        .await?;
     let updated = updated.ok_or_else(|| ApiError::no_machine(&machine.arn))?;
     Ok(json!({
         "updateDate": epoch_seconds(updated.updated_at),
@@ -63,7 +77,10 @@ pub(super) async fn update<S: Store>(api: &Api<S>, members: Members<'_>) -> Resu
 }
 
 /// DescribeStateMachine.
-pub(super) async fn describe<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<Value, ApiError> {
+pub(super) async fn describe<S: Store>(
+    api: &Api<S>,
+    members: Members<'_>,
+) -> Result<Value, ApiError> {
     let machine = find(api, members).await?;
     let mut response = description(&machine);
     response["status"] = json!("ACTIVE");
@@ -73,7 +90,10 @@ pub(super) async fn describe<S: Store>(api: &Api<S>, members: Members<'_>) -> Re
 }
 
 /// DescribeStateMachineForExecution: the machine in the revision that the execution runs on.
-pub(super) async fn describe_for_execution<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<Value, ApiError> {
+pub(super) async fn describe_for_execution<S: Store>(
+    api: &Api<S>,
+    members: Members<'_>,
+) -> Result<Value, ApiError> {
     let arn = members.required("executionArn", ARN_CHARACTERS_MAX)?;
     let machine = api.store().machine_of(execution_id(arn)?).await?;
     let machine = machine.ok_or_else(|| ApiError::no_execution(arn))?;
@@ -102,7 +122,10 @@ pub(super) async fn list<S: Store>(api: &Api<S>, members: Members<'_>) -> Result
 }
 
 /// DeleteStateMachine. Its running executions go on; that there is no such machine is no error.
-pub(super) async fn delete<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<Value, ApiError> {
+pub(super) async fn delete<S: Store>(
+    api: &Api<S>,
+    members: Members<'_>,
+) -> Result<Value, ApiError> {
     let arn = members.required("stateMachineArn", ARN_CHARACTERS_MAX)?;
     let parsed = machine_arn(arn)?;
     if parsed.qualifier.is_none()
@@ -118,12 +141,16 @@ pub(super) async fn delete<S: Store>(api: &Api<S>, members: Members<'_>) -> Resu
 pub(super) fn validate(members: Members<'_>) -> Result<Value, ApiError> {
     let definition = members.required("definition", usize::MAX)?;
     let severity = members.word("severity", &["ERROR", "WARNING"])?;
-    let limit = members.count("maxResults", DIAGNOSTICS_MAX)?.filter(|limit| *limit > 0).unwrap_or(DIAGNOSTICS_MAX);
+    let limit = members
+        .count("maxResults", DIAGNOSTICS_MAX)?
+        .filter(|limit| *limit > 0)
+        .unwrap_or(DIAGNOSTICS_MAX);
     let (result, faults) = match Machine::parse(definition) {
         Ok((_, warnings)) => ("OK", warnings),
         Err(faults) => ("FAIL", faults),
     };
-    let is_wanted = |fault: &&Fault| fault.severity == Severity::Error || severity == Some("WARNING");
+    let is_wanted =
+        |fault: &&Fault| fault.severity == Severity::Error || severity == Some("WARNING");
     let mut diagnostics: Vec<Value> = faults.iter().filter(is_wanted).map(diagnostic).collect();
     let truncated = diagnostics.len() > limit as usize;
     diagnostics.truncate(limit as usize);
@@ -131,10 +158,15 @@ pub(super) fn validate(members: Members<'_>) -> Result<Value, ApiError> {
 }
 
 /// The machine that `stateMachineArn` names.
-pub(super) async fn find<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<MachineRow, ApiError> {
+pub(super) async fn find<S: Store>(
+    api: &Api<S>,
+    members: Members<'_>,
+) -> Result<MachineRow, ApiError> {
     let arn = members.required("stateMachineArn", ARN_CHARACTERS_MAX)?;
     let machine = api.store().machine(machine_arn(arn)?.name).await?;
-    machine.filter(|machine| machine.arn == arn).ok_or_else(|| ApiError::no_machine(arn))
+    machine
+        .filter(|machine| machine.arn == arn)
+        .ok_or_else(|| ApiError::no_machine(arn))
 }
 
 fn refuse_unsupported(members: Members<'_>) -> Result<(), ApiError> {
@@ -143,9 +175,13 @@ fn refuse_unsupported(members: Members<'_>) -> Result<(), ApiError> {
         return Err(ApiError::new("StateMachineTypeNotSupported", message));
     }
     if members.flag("publish")? == Some(true) {
-        return Err(ApiError::validation("This version of Sagamore keeps no versions: leave out 'publish'"));
+        return Err(ApiError::validation(
+            "This version of Sagamore keeps no versions: leave out 'publish'",
+        ));
     }
-    let encryption = members.get("encryptionConfiguration").and_then(|configuration| configuration.get("type"));
+    let encryption = members
+        .get("encryptionConfiguration")
+        .and_then(|configuration| configuration.get("type"));
     if encryption.is_some_and(|kind| kind != "AWS_OWNED_KEY") {
         let message = "Invalid Encryption Configuration: 'This version of Sagamore does not encrypt what it stores'";
         return Err(ApiError::new("InvalidEncryptionConfiguration", message));
@@ -157,7 +193,10 @@ fn check_role(role_arn: &str) -> Result<(), ApiError> {
     if role_arn.starts_with("arn:") {
         return Ok(());
     }
-    Err(ApiError::new("InvalidArn", format!("Invalid Role Arn: '{role_arn}'")))
+    Err(ApiError::new(
+        "InvalidArn",
+        format!("Invalid Role Arn: '{role_arn}'"),
+    ))
 }
 
 fn check_definition(definition: &str) -> Result<(), ApiError> {
@@ -198,7 +237,11 @@ fn diagnostic(fault: &Fault) -> Value {
         Severity::Error => "ERROR",
         Severity::Warning => "WARNING",
     };
-    let location = if fault.pointer.is_empty() { "/" } else { &fault.pointer };
+    let location = if fault.pointer.is_empty() {
+        "/"
+    } else {
+        &fault.pointer
+    };
     json!({ "severity": severity, "code": fault.code.as_str(), "message": fault.problem, "location": location })
 }
 
@@ -207,7 +250,11 @@ const STANDARD: &str = "STANDARD";
 /// The list that page tokens belong to.
 const LIST: &str = "machines";
 /// Members that update nothing here, but are an update to Step Functions.
-const CONFIGURATIONS: [&str; 3] = ["loggingConfiguration", "tracingConfiguration", "encryptionConfiguration"];
+const CONFIGURATIONS: [&str; 3] = [
+    "loggingConfiguration",
+    "tracingConfiguration",
+    "encryptionConfiguration",
+];
 /// Source: Step Functions, "ValidateStateMachineDefinition", `maxResults`.
 const DIAGNOSTICS_MAX: u32 = 100;
 
@@ -225,8 +272,14 @@ mod tests {
 
     #[test]
     fn what_is_only_decoration_is_accepted() {
-        check(&json!({"type": "STANDARD", "tags": [{"key": "a", "value": "b"}]}), "fine");
-        check(&json!({"encryptionConfiguration": {"type": "AWS_OWNED_KEY"}, "publish": false}), "fine");
+        check(
+            &json!({"type": "STANDARD", "tags": [{"key": "a", "value": "b"}]}),
+            "fine",
+        );
+        check(
+            &json!({"encryptionConfiguration": {"type": "AWS_OWNED_KEY"}, "publish": false}),
+            "fine",
+        );
     }
 
     #[test]

@@ -13,7 +13,9 @@ use crate::store::PageKey;
 /// # Errors
 /// `ValidationException`: it is out of range.
 pub(super) fn page_size(members: Members<'_>) -> Result<u32, ApiError> {
-    let size = members.count("maxResults", PAGE_ROWS_MAX)?.filter(|size| *size > 0);
+    let size = members
+        .count("maxResults", PAGE_ROWS_MAX)?
+        .filter(|size| *size > 0);
     Ok(size.unwrap_or(PAGE_ROWS_DEFAULT))
 }
 
@@ -21,7 +23,11 @@ pub(super) fn page_size(members: Members<'_>) -> Result<u32, ApiError> {
 ///
 /// # Errors
 /// `InvalidToken`: it is none, or one of another list.
-pub(super) fn read_token<'a>(members: Members<'a>, length_max: usize, list: &str) -> Result<Option<Vec<String>>, ApiError> {
+pub(super) fn read_token<'a>(
+    members: Members<'a>,
+    length_max: usize,
+    list: &str,
+) -> Result<Option<Vec<String>>, ApiError> {
     let Some(token) = members.text("nextToken", length_max)? else {
         return Ok(None);
     };
@@ -47,7 +53,11 @@ pub(super) fn token(list: &str, parts: &[&str]) -> Value {
 ///
 /// # Errors
 /// As [`read_token`].
-pub(super) fn read_key(members: Members<'_>, length_max: usize, list: &str) -> Result<Option<PageKey>, ApiError> {
+pub(super) fn read_key(
+    members: Members<'_>,
+    length_max: usize,
+    list: &str,
+) -> Result<Option<PageKey>, ApiError> {
     let Some(parts) = read_token(members, length_max, list)? else {
         return Ok(None);
     };
@@ -55,7 +65,10 @@ pub(super) fn read_key(members: Members<'_>, length_max: usize, list: &str) -> R
         return Err(ApiError::invalid_token());
     };
     let at: Timestamp = at.parse().map_err(|_| ApiError::invalid_token())?;
-    Ok(Some(PageKey { at, name: name.clone() }))
+    Ok(Some(PageKey {
+        at,
+        name: name.clone(),
+    }))
 }
 
 /// The token behind a row of a list that is in order of time.
@@ -91,7 +104,11 @@ mod tests {
             name: "loan \"x\"".to_owned(),
         };
         let request = json!({ "nextToken": key_token("machines", &key) });
-        check(&request, "machines", r#"Some(("2023-11-14T22:13:20.123456789Z", "loan \"x\""))"#);
+        check(
+            &request,
+            "machines",
+            r#"Some(("2023-11-14T22:13:20.123456789Z", "loan \"x\""))"#,
+        );
     }
 
     #[test]
@@ -101,9 +118,17 @@ mod tests {
             name: "loan".to_owned(),
         };
         let request = json!({ "nextToken": key_token("machines", &key) });
-        check(&request, "executions", "InvalidToken: Invalid Token: 'Invalid token'");
+        check(
+            &request,
+            "executions",
+            "InvalidToken: Invalid Token: 'Invalid token'",
+        );
         for token in ["x", "W10", "WyJtYWNoaW5lcyIsIngiLCJ5Il0"] {
-            check(&json!({ "nextToken": token }), "machines", "InvalidToken: Invalid Token: 'Invalid token'");
+            check(
+                &json!({ "nextToken": token }),
+                "machines",
+                "InvalidToken: Invalid Token: 'Invalid token'",
+            );
         }
         check(&json!({}), "machines", "None");
     }

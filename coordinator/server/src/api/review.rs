@@ -97,7 +97,8 @@ pub(super) fn open_case(row: &TaskRow, head: &Head) -> Case {
         task: row.wait,
         machine: head.start.machine_name.clone(),
         state: message.state.clone(),
-        facts: serde_json::from_str(&message.body).unwrap_or_else(|_| Value::String(message.body.clone())),
+        facts: serde_json::from_str(&message.body)
+            .unwrap_or_else(|_| Value::String(message.body.clone())),
         opened_at: row.opened_at,
         due: row.due,
     }
@@ -125,20 +126,33 @@ fn closed_case(history: &[HistoryRecord], head: &Head, task: Sequence) -> Option
 }
 
 fn state_name(before: &[HistoryRecord], runner: Runner) -> String {
-    let named = before.iter().rev().find_map(|record| match (&record.event, runner) {
-        (Event::StateEntered { scope, name, .. }, Runner::State(runner)) if *scope == runner => Some(name.to_string()),
-        (Event::UndoStarted { entry, name, .. }, Runner::Undo(runner)) if *entry == runner => {
-            Some(format!("Compensate({name})"))
-        }
-        _ => None,
-    });
+    let named = before
+        .iter()
+        .rev()
+        .find_map(|record| match (&record.event, runner) {
+            (Event::StateEntered { scope, name, .. }, Runner::State(runner))
+                if *scope == runner =>
+            {
+                Some(name.to_string())
+            }
+            (Event::UndoStarted { entry, name, .. }, Runner::Undo(runner)) if *entry == runner => {
+                Some(format!("Compensate({name})"))
+            }
+            _ => None,
+        });
     named.unwrap_or_default()
 }
 
 fn ending(history: &[HistoryRecord], review: Sequence) -> Ending {
     let ended = history.iter().find_map(|record| match &record.event {
-        Event::TaskSucceeded { task, output, .. } if *task == review => Some(answered(output, record.at)),
-        Event::EntryDrained { task, result: Some(result), .. } if *task == review => Some(answered(result, record.at)),
+        Event::TaskSucceeded { task, output, .. } if *task == review => {
+            Some(answered(output, record.at))
+        }
+        Event::EntryDrained {
+            task,
+            result: Some(result),
+            ..
+        } if *task == review => Some(answered(result, record.at)),
         Event::TaskTimedOut { task, .. } if *task == review => Some(Ending::TimedOut(record.at)),
         Event::TaskFailed { task, .. } if *task == review => Some(Ending::Answered(record.at)),
         _ => None,
@@ -147,7 +161,12 @@ fn ending(history: &[HistoryRecord], review: Sequence) -> Ending {
 }
 
 fn answered(result: &Value, at: Timestamp) -> Ending {
-    let text = |member| result.get(member).and_then(Value::as_str).map(str::to_owned);
+    let text = |member| {
+        result
+            .get(member)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     match result.get("approved").and_then(Value::as_bool) {
         Some(approved) => {
             let decision = Decision {

@@ -14,7 +14,12 @@ pub(super) const REVIEWER_CHARACTERS_MAX: usize = 200;
 
 /// A case that waits, with the form. `problem` is what was wrong with the form when it was sent before.
 pub(super) fn open(case: &Case, now: Timestamp, problem: Option<&str>) -> Page {
-    let problem = problem.map_or(String::new(), |problem| format!("<p class=\"badge bad\" role=\"alert\">{}</p>\n", escape(problem)));
+    let problem = problem.map_or(String::new(), |problem| {
+        format!(
+            "<p class=\"badge bad\" role=\"alert\">{}</p>\n",
+            escape(problem)
+        )
+    });
     // The first button is what Enter in a field presses: it is disabled, so that nobody approves by accident.
     let main = format!(
         "<p class=\"badge wait\">Waiting for your decision</p>\n{}{}{problem}\
@@ -38,7 +43,11 @@ pub(super) fn open(case: &Case, now: Timestamp, problem: Option<&str>) -> Page {
 
 /// What was decided just now.
 pub(super) fn decided(case: &Case, decision: &Decision) -> Page {
-    let said = if decision.approved { "approved" } else { "declined" };
+    let said = if decision.approved {
+        "approved"
+    } else {
+        "declined"
+    };
     let main = format!(
         "{}{}<section class=\"card\"><h2>Thank you</h2>\n<p>You {said} this case. The process goes on by itself; you can close this page.</p>\n{}</section>\n{}",
         decision_badge(decision.approved),
@@ -53,18 +62,39 @@ pub(super) fn decided(case: &Case, decision: &Decision) -> Page {
 pub(super) fn closed(case: &Case, ending: &Ending) -> Page {
     let (badge, told) = match ending {
         Ending::Decided(decision, at) => {
-            let by = decision.reviewer.as_deref().map_or(String::new(), |reviewer| format!(" by {}", escape(reviewer)));
-            let said = if decision.approved { "approved" } else { "declined" };
-            let told = format!("<p>This case was {said}{by} on {}.</p>\n{}", time(*at), quoted_comment(decision));
+            let by = decision
+                .reviewer
+                .as_deref()
+                .map_or(String::new(), |reviewer| {
+                    format!(" by {}", escape(reviewer))
+                });
+            let said = if decision.approved {
+                "approved"
+            } else {
+                "declined"
+            };
+            let told = format!(
+                "<p>This case was {said}{by} on {}.</p>\n{}",
+                time(*at),
+                quoted_comment(decision)
+            );
             (decision_badge(decision.approved), told)
         }
-        Ending::Answered(at) => (badge("Closed"), format!("<p>This case was completed on {}.</p>\n", time(*at))),
-        Ending::TimedOut(at) => {
-            (badge("Too late"), format!("<p>Nobody decided in time: this case timed out on {}.</p>\n", time(*at)))
-        }
+        Ending::Answered(at) => (
+            badge("Closed"),
+            format!("<p>This case was completed on {}.</p>\n", time(*at)),
+        ),
+        Ending::TimedOut(at) => (
+            badge("Too late"),
+            format!(
+                "<p>Nobody decided in time: this case timed out on {}.</p>\n",
+                time(*at)
+            ),
+        ),
         Ending::Obsolete => (
             badge("No longer needed"),
-            "<p>The process that asked went on without this decision, or has ended.</p>\n".to_owned(),
+            "<p>The process that asked went on without this decision, or has ended.</p>\n"
+                .to_owned(),
         ),
     };
     let main = format!(
@@ -85,7 +115,11 @@ pub(super) fn unknown() -> Page {
 
 /// A page that says one thing.
 pub(super) fn message(title: &str, text: &str) -> Page {
-    let main = format!("<section class=\"card\"><h1>{}</h1>\n<p>{}</p></section>\n", escape(title), escape(text));
+    let main = format!(
+        "<section class=\"card\"><h1>{}</h1>\n<p>{}</p></section>\n",
+        escape(title),
+        escape(text)
+    );
     Page {
         title: title.to_owned(),
         main,
@@ -99,15 +133,22 @@ pub(super) fn inbox(cases: &[(Case, String)], now: Timestamp) -> Page {
         1 => "One case waits for a decision.".to_owned(),
         many => format!("{many} cases wait for a decision."),
     };
-    let items: String = cases.iter().map(|(case, url)| inbox_item(case, url, now)).collect();
+    let items: String = cases
+        .iter()
+        .map(|(case, url)| inbox_item(case, url, now))
+        .collect();
     Page {
         title: "Reviews".to_owned(),
-        main: format!("<h1>Reviews</h1>\n<p class=\"lead\">{count}</p>\n<ul class=\"inbox\">\n{items}</ul>\n"),
+        main: format!(
+            "<h1>Reviews</h1>\n<p class=\"lead\">{count}</p>\n<ul class=\"inbox\">\n{items}</ul>\n"
+        ),
     }
 }
 
 fn inbox_item(case: &Case, url: &str, now: Timestamp) -> String {
-    let due = case.due.map_or(String::new(), |due| format!(" · due {}", ahead(due, now)));
+    let due = case
+        .due
+        .map_or(String::new(), |due| format!(" · due {}", ahead(due, now)));
     format!(
         "<li><a class=\"card\" href=\"{}\"><strong>{}</strong>\n<p class=\"glance\">{}</p>\n\
          <p class=\"glance\">{} · {} · since {}{due}</p></a></li>\n",
@@ -128,7 +169,12 @@ fn page(case: &Case, main: String) -> Page {
 }
 
 fn heading(case: &Case) -> String {
-    format!("<h1>{}</h1>\n<p class=\"lead\">{} · {}</p>\n", escape(&case.state), escape(&case.machine), escape(&case.execution_name))
+    format!(
+        "<h1>{}</h1>\n<p class=\"lead\">{} · {}</p>\n",
+        escape(&case.state),
+        escape(&case.machine),
+        escape(&case.execution_name)
+    )
 }
 
 fn about(case: &Case, now: Timestamp) -> String {
@@ -143,11 +189,19 @@ fn about(case: &Case, now: Timestamp) -> String {
 }
 
 fn folded_facts(value: &Value) -> String {
-    format!("<section class=\"card\"><details><summary>The case</summary>\n{}</details></section>\n", facts(value))
+    format!(
+        "<section class=\"card\"><details><summary>The case</summary>\n{}</details></section>\n",
+        facts(value)
+    )
 }
 
 fn remarks(decision: &Decision) -> String {
-    let by = decision.reviewer.as_deref().map_or(String::new(), |reviewer| format!("<p class=\"hint\">Signed: {}</p>\n", escape(reviewer)));
+    let by = decision
+        .reviewer
+        .as_deref()
+        .map_or(String::new(), |reviewer| {
+            format!("<p class=\"hint\">Signed: {}</p>\n", escape(reviewer))
+        });
     quoted_comment(decision) + &by
 }
 
@@ -159,7 +213,11 @@ fn quoted_comment(decision: &Decision) -> String {
 }
 
 fn decision_badge(approved: bool) -> String {
-    let (class, word) = if approved { ("good", "Approved") } else { ("bad", "Declined") };
+    let (class, word) = if approved {
+        ("good", "Approved")
+    } else {
+        ("bad", "Declined")
+    };
     format!("<p class=\"badge {class}\">{word}</p>\n")
 }
 
@@ -169,7 +227,10 @@ fn badge(word: &str) -> String {
 
 /// A time for people. It is told in UTC: without a script a page can't know where its reader is.
 fn time(at: Timestamp) -> String {
-    format!("<time datetime=\"{at:.0}\">{}</time>", at.strftime("%-d %B %Y, %H:%M UTC"))
+    format!(
+        "<time datetime=\"{at:.0}\">{}</time>",
+        at.strftime("%-d %B %Y, %H:%M UTC")
+    )
 }
 
 /// How far away a time is, in the largest unit that fits.
@@ -225,16 +286,23 @@ mod tests {
         };
         check_escaped(&open(&evil, Timestamp::UNIX_EPOCH, Some(&evil.state)));
         check_escaped(&decided(&evil, &decision));
-        check_escaped(&closed(&evil, &Ending::Decided(decision, Timestamp::UNIX_EPOCH)));
+        check_escaped(&closed(
+            &evil,
+            &Ending::Decided(decision, Timestamp::UNIX_EPOCH),
+        ));
         check_escaped(&message(&evil.state, &evil.state));
-        check_escaped(&inbox(&[(evil.clone(), evil.state.clone())], Timestamp::UNIX_EPOCH));
+        let url = evil.state.clone();
+        check_escaped(&inbox(&[(evil, url)], Timestamp::UNIX_EPOCH));
     }
 
     #[test]
     fn enter_in_a_field_decides_nothing() {
         let main = open(&case("Review"), Timestamp::UNIX_EPOCH, None).main;
         let first = main.find("<button").unwrap();
-        assert!(main[first..].starts_with("<button type=\"submit\" disabled hidden>"), "{main}");
+        assert!(
+            main[first..].starts_with("<button type=\"submit\" disabled hidden>"),
+            "{main}"
+        );
     }
 
     #[test]

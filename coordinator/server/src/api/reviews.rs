@@ -25,11 +25,19 @@ use crate::commands::{ApiError, Members};
 use crate::store::{Error as StoreError, Store};
 
 /// `GET /reviews/{token}`: the facts and the form.
-pub(super) async fn show<S: Store>(State(api): State<Api<S>>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+pub(super) async fn show<S: Store>(
+    State(api): State<Api<S>>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let as_json = wants_json(&headers);
     match find(api.store(), &api.key, &token).await {
-        Ok(Found::Open(case)) if as_json => rest::json(StatusCode::OK, item(&case, &token, &api.review_url(&token))),
-        Ok(Found::Open(case)) => review_page::open(&case, Timestamp::now(), None).respond(StatusCode::OK),
+        Ok(Found::Open(case)) if as_json => {
+            rest::json(StatusCode::OK, item(&case, &token, &api.review_url(&token)))
+        }
+        Ok(Found::Open(case)) => {
+            review_page::open(&case, Timestamp::now(), None).respond(StatusCode::OK)
+        }
         Ok(Found::Closed(case, ending)) => closed(&case, &ending, as_json),
         Ok(Found::Unknown) => unknown(as_json),
         Err(error) => fault(error, as_json),
@@ -55,7 +63,11 @@ pub(super) async fn decide<S: Store>(
         Ok(Found::Unknown) => return unknown(as_json),
         Err(error) => return fault(error, as_json),
     };
-    let decision = if is_json { read_json(&body) } else { read_form(&headers, body.into()).await };
+    let decision = if is_json {
+        read_json(&body)
+    } else {
+        read_form(&headers, body.into()).await
+    };
     let decision = match decision {
         Ok(decision) => decision,
         Err(problem) if as_json => return refused(&problem, true),
@@ -77,7 +89,10 @@ pub(super) async fn inbox<S: Store>(State(api): State<Api<S>>, headers: HeaderMa
     if as_json {
         return listed(&api, &cases);
     }
-    let linked: Vec<(Case, String)> = cases.into_iter().map(|(case, token)| (case, api.review_url(&token))).collect();
+    let linked: Vec<(Case, String)> = cases
+        .into_iter()
+        .map(|(case, token)| (case, api.review_url(&token)))
+        .collect();
     review_page::inbox(&linked, Timestamp::now()).respond(StatusCode::OK)
 }
 
@@ -89,8 +104,18 @@ pub(super) async fn list<S: Store>(State(api): State<Api<S>>) -> Response {
     }
 }
 
-async fn submit<S: Store>(api: &Api<S>, token: &str, case: &Case, decision: &Decision, as_json: bool) -> Response {
-    let result = tasks::review_result(decision.approved, &decision.comment, decision.reviewer.as_deref());
+async fn submit<S: Store>(
+    api: &Api<S>,
+    token: &str,
+    case: &Case,
+    decision: &Decision,
+    as_json: bool,
+) -> Response {
+    let result = tasks::review_result(
+        decision.approved,
+        &decision.comment,
+        decision.reviewer.as_deref(),
+    );
     let request = tasks::request((case.execution, case.task), Reply::Success(result));
     match api.commands.advance().submit(request).await {
         Ok(answer) if answer.taken.is_ok() && as_json => {
@@ -98,13 +123,17 @@ async fn submit<S: Store>(api: &Api<S>, token: &str, case: &Case, decision: &Dec
             body["status"] = json!("decided");
             rest::json(StatusCode::OK, body)
         }
-        Ok(answer) if answer.taken.is_ok() => review_page::decided(case, decision).respond(StatusCode::OK),
+        Ok(answer) if answer.taken.is_ok() => {
+            review_page::decided(case, decision).respond(StatusCode::OK)
+        }
         // Somebody was faster, or time was: what is known now tells which.
-        Ok(_) | Err(AdvanceError::UnknownExecution) => match find(api.store(), &api.key, token).await {
-            Ok(Found::Closed(case, ending)) => closed(&case, &ending, as_json),
-            Ok(Found::Open(_) | Found::Unknown) => unknown(as_json),
-            Err(error) => fault(error, as_json),
-        },
+        Ok(_) | Err(AdvanceError::UnknownExecution) => {
+            match find(api.store(), &api.key, token).await {
+                Ok(Found::Closed(case, ending)) => closed(&case, &ending, as_json),
+                Ok(Found::Open(_) | Found::Unknown) => unknown(as_json),
+                Err(error) => fault(error, as_json),
+            }
+        }
         Err(error @ (AdvanceError::SetAside(_) | AdvanceError::Stopping)) => fault(error, as_json),
     }
 }
@@ -121,14 +150,20 @@ async fn open_cases<S: Store>(api: &Api<S>) -> Result<Vec<(Case, String)>, Store
         }
         // Deleted since: then the review is gone, too.
         if let Some(head) = heads.get(&row.execution) {
-            cases.push((open_case(&row, head), row.outgoing.message.token.as_str().to_owned()));
+            cases.push((
+                open_case(&row, head),
+                row.outgoing.message.token.as_str().to_owned(),
+            ));
         }
     }
     Ok(cases)
 }
 
 fn listed<S: Store>(api: &Api<S>, cases: &[(Case, String)]) -> Response {
-    let reviews: Vec<Value> = cases.iter().map(|(case, token)| item(case, token, &api.review_url(token))).collect();
+    let reviews: Vec<Value> = cases
+        .iter()
+        .map(|(case, token)| item(case, token, &api.review_url(token)))
+        .collect();
     rest::json(StatusCode::OK, json!({ "reviews": reviews }))
 }
 
@@ -164,12 +199,19 @@ fn closed(case: &Case, ending: &Ending, as_json: bool) -> Response {
         Ending::TimedOut(_) => ("Nobody decided in time.", Value::Null),
         Ending::Obsolete => ("The decision is no longer needed.", Value::Null),
     };
-    rest::json(StatusCode::GONE, json!({ "error": "ReviewClosed", "message": message, "decision": decision }))
+    rest::json(
+        StatusCode::GONE,
+        json!({ "error": "ReviewClosed", "message": message, "decision": decision }),
+    )
 }
 
 fn unknown(as_json: bool) -> Response {
     if as_json {
-        return rest::error(StatusCode::NOT_FOUND, "UnknownReview", "This link leads to no review.");
+        return rest::error(
+            StatusCode::NOT_FOUND,
+            "UnknownReview",
+            "This link leads to no review.",
+        );
     }
     review_page::unknown().respond(StatusCode::NOT_FOUND)
 }
@@ -192,13 +234,22 @@ fn fault(fault: impl Into<ApiError>, as_json: bool) -> Response {
 }
 
 fn read_json(body: &[u8]) -> Result<Decision, String> {
-    let request: Value = serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    let request: Value =
+        serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
     let members = Members::of(&request).map_err(|error| error.message)?;
     let approved = members.flag("approved").map_err(|error| error.message)?;
     let approved = approved.ok_or("the member 'approved' is missing; it is true or false")?;
-    let comment = members.free_text("comment", COMMENT_CHARACTERS_MAX).map_err(|error| error.message)?;
-    let reviewer = members.free_text("reviewer", REVIEWER_CHARACTERS_MAX).map_err(|error| error.message)?;
-    Ok(decision(approved, comment.unwrap_or_default(), reviewer.unwrap_or_default()))
+    let comment = members
+        .free_text("comment", COMMENT_CHARACTERS_MAX)
+        .map_err(|error| error.message)?;
+    let reviewer = members
+        .free_text("reviewer", REVIEWER_CHARACTERS_MAX)
+        .map_err(|error| error.message)?;
+    Ok(decision(
+        approved,
+        comment.unwrap_or_default(),
+        reviewer.unwrap_or_default(),
+    ))
 }
 
 /// The form as a browser sends it.
@@ -213,19 +264,29 @@ struct Filled {
 }
 
 async fn read_form(headers: &HeaderMap, body: Body) -> Result<Decision, String> {
-    let mut request = HttpRequest::post("/").body(body).map_err(|error| error.to_string())?;
+    let mut request = HttpRequest::post("/")
+        .body(body)
+        .map_err(|error| error.to_string())?;
     if let Some(kind) = headers.get(header::CONTENT_TYPE) {
-        request.headers_mut().insert(header::CONTENT_TYPE, kind.clone());
+        request
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, kind.clone());
     }
-    let Form(filled) = Form::<Filled>::from_request(request, &()).await.map_err(|rejection| rejection.body_text())?;
+    let Form(filled) = Form::<Filled>::from_request(request, &())
+        .await
+        .map_err(|rejection| rejection.body_text())?;
     let approved = match filled.decision.as_str() {
         "approve" => true,
         "decline" => false,
         _ => return Err("Please press Approve or Decline.".to_owned()),
     };
     let too_long = |text: &str, max| text.chars().count() > max;
-    if too_long(&filled.comment, COMMENT_CHARACTERS_MAX) || too_long(&filled.reviewer, REVIEWER_CHARACTERS_MAX) {
-        return Err(format!("The comment has room for {COMMENT_CHARACTERS_MAX} characters, the name for {REVIEWER_CHARACTERS_MAX}."));
+    if too_long(&filled.comment, COMMENT_CHARACTERS_MAX)
+        || too_long(&filled.reviewer, REVIEWER_CHARACTERS_MAX)
+    {
+        return Err(format!(
+            "The comment has room for {COMMENT_CHARACTERS_MAX} characters, the name for {REVIEWER_CHARACTERS_MAX}."
+        ));
     }
     Ok(decision(approved, &filled.comment, &filled.reviewer))
 }
@@ -246,7 +307,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Whether a caller asks for JSON; a browser asks for HTML first.
 fn wants_json(headers: &HeaderMap) -> bool {
-    text(headers, header::ACCEPT).is_some_and(|accept| accept.contains("application/json") && !accept.contains("text/html"))
+    text(headers, header::ACCEPT)
+        .is_some_and(|accept| accept.contains("application/json") && !accept.contains("text/html"))
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
@@ -274,14 +336,26 @@ mod tests {
             r#"{"approved": false, "comment": " no\r\nway ", "reviewer": "Ada"}"#,
             r#"{"approved":false,"comment":"no\nway","reviewer":"Ada"}"#,
         );
-        check(r#"{"approved": true, "reviewer": " "}"#, r#"{"approved":true,"comment":"","reviewer":null}"#);
+        check(
+            r#"{"approved": true, "reviewer": " "}"#,
+            r#"{"approved":true,"comment":"","reviewer":null}"#,
+        );
     }
 
     #[test]
     fn what_is_no_decision_decides_nothing() {
-        check("{}", "the member 'approved' is missing; it is true or false");
-        check(r#"{"approved": "yes"}"#, "The member 'approved' is a string, not true or false");
-        check("approve", "the body is not JSON: expected value at line 1 column 1");
+        check(
+            "{}",
+            "the member 'approved' is missing; it is true or false",
+        );
+        check(
+            r#"{"approved": "yes"}"#,
+            "The member 'approved' is a string, not true or false",
+        );
+        check(
+            "approve",
+            "the body is not JSON: expected value at line 1 column 1",
+        );
     }
 
     #[test]
@@ -292,7 +366,9 @@ mod tests {
             wants_json(&headers)
         };
         assert!(accepts("application/json"));
-        assert!(!accepts("text/html,application/xhtml+xml,application/json;q=0.9"));
+        assert!(!accepts(
+            "text/html,application/xhtml+xml,application/json;q=0.9"
+        ));
         assert!(!accepts("*/*"));
     }
 }

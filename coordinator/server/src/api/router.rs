@@ -70,10 +70,16 @@ pub fn router<S: Store>(api: Api<S>) -> Router {
         .route("/health", get(health::alive))
         .route("/ready", get(health::ready::<S>))
         .route("/reviews", get(reviews::inbox::<S>))
-        .route("/reviews/{token}", get(reviews::show::<S>).post(reviews::decide::<S>))
+        .route(
+            "/reviews/{token}",
+            get(reviews::show::<S>).post(reviews::decide::<S>),
+        )
         .route("/sagamore/v1/reviews", get(reviews::list::<S>))
         .route("/sagamore/v1/incidents", get(incidents::list::<S>))
-        .route("/sagamore/v1/incidents/{execution}/{incident}/retry", post(incidents::retry::<S>))
+        .route(
+            "/sagamore/v1/incidents/{execution}/{incident}/retry",
+            post(incidents::retry::<S>),
+        )
         .fallback(wire::no_such_address)
         .with_state(api)
 }

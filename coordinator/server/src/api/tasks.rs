@@ -11,19 +11,29 @@ use crate::commands::{ApiError, Members, read_payload};
 use crate::store::Store;
 
 /// SendTaskSuccess. An output that can't be used is refused, and the task goes on: its holder may send another.
-pub(super) async fn send_success<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<Value, ApiError> {
+pub(super) async fn send_success<S: Store>(
+    api: &Api<S>,
+    members: Members<'_>,
+) -> Result<Value, ApiError> {
     let task = open(api, members)?;
     let output = members.free_text("output", usize::MAX)?;
-    let output = output.ok_or_else(|| ApiError::constraint("output", "null", "Member must not be null"))?;
-    let output = read_payload(output)
-        .map_err(|problem| ApiError::new("InvalidOutput", format!("Invalid Output: '{problem}'")))?;
+    let output =
+        output.ok_or_else(|| ApiError::constraint("output", "null", "Member must not be null"))?;
+    let output = read_payload(output).map_err(|problem| {
+        ApiError::new("InvalidOutput", format!("Invalid Output: '{problem}'"))
+    })?;
     reply(api, task, Reply::Success(output)).await
 }
 
 /// SendTaskFailure.
-pub(super) async fn send_failure<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<Value, ApiError> {
+pub(super) async fn send_failure<S: Store>(
+    api: &Api<S>,
+    members: Members<'_>,
+) -> Result<Value, ApiError> {
     let task = open(api, members)?;
-    let error = members.free_text("error", ERROR_CHARACTERS_MAX)?.filter(|error| !error.is_empty());
+    let error = members
+        .free_text("error", ERROR_CHARACTERS_MAX)?
+        .filter(|error| !error.is_empty());
     let cause = members.free_text("cause", CAUSE_CHARACTERS_MAX)?;
     let failure = Reply::Failure {
         error: error.unwrap_or(UNNAMED_FAILURE).to_owned(),
@@ -34,7 +44,10 @@ pub(super) async fn send_failure<S: Store>(api: &Api<S>, members: Members<'_>) -
 }
 
 /// SendTaskHeartbeat.
-pub(super) async fn send_heartbeat<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<Value, ApiError> {
+pub(super) async fn send_heartbeat<S: Store>(
+    api: &Api<S>,
+    members: Members<'_>,
+) -> Result<Value, ApiError> {
     let task = open(api, members)?;
     reply(api, task, Reply::Heartbeat).await
 }
@@ -60,29 +73,45 @@ fn open<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<(ExecutionId, Se
     Ok((ExecutionId(execution), Sequence(sequence)))
 }
 
-async fn reply<S: Store>(api: &Api<S>, task: (ExecutionId, Sequence), reply: Reply) -> Result<Value, ApiError> {
+async fn reply<S: Store>(
+    api: &Api<S>,
+    task: (ExecutionId, Sequence),
+    reply: Reply,
+) -> Result<Value, ApiError> {
     let answer = match api.commands.advance().submit(request(task, reply)).await {
         Ok(answer) => answer,
         Err(AdvanceError::UnknownExecution) => return Err(no_task()),
-        Err(error @ (AdvanceError::SetAside(_) | AdvanceError::Stopping)) => return Err(error.into()),
+        Err(error @ (AdvanceError::SetAside(_) | AdvanceError::Stopping)) => {
+            return Err(error.into());
+        }
     };
     match answer.taken {
         Ok(()) => Ok(json!({})),
         Err(Ignored::TaskClosed | Ignored::ExecutionClosed | Ignored::NotDue) => Err(closed()),
         Err(Ignored::UnknownTask) => Err(no_task()),
-        Err(Ignored::AlreadyStarted { .. } | Ignored::AlreadyCompensating | Ignored::UnknownIncident) => {
-            Err(ApiError::internal("The reply was ignored for a reason that no reply has"))
-        }
+        Err(
+            Ignored::AlreadyStarted { .. }
+            | Ignored::AlreadyCompensating
+            | Ignored::UnknownIncident,
+        ) => Err(ApiError::internal(
+            "The reply was ignored for a reason that no reply has",
+        )),
     }
 }
 
 /// The task has its answer, timed out, or is no longer wanted. Source: Step Functions, `TaskTimedOut`.
 fn closed() -> ApiError {
-    ApiError::new("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+    ApiError::new(
+        "TaskTimedOut",
+        "Task Timed Out: 'Provided task does not exist anymore'",
+    )
 }
 
 fn no_task() -> ApiError {
-    ApiError::new("TaskDoesNotExist", "Task Does Not Exist: 'Provided task does not exist'")
+    ApiError::new(
+        "TaskDoesNotExist",
+        "Task Does Not Exist: 'Provided task does not exist'",
+    )
 }
 
 /// Source: Step Functions, `TaskToken`.

@@ -37,7 +37,11 @@ enum Operation {
 }
 
 /// `POST /`
-pub(super) async fn answer<S: Store>(State(api): State<Api<S>>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn answer<S: Store>(
+    State(api): State<Api<S>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let result = match operation(&headers) {
         Ok(operation) => run(&api, operation, body).await,
         Err(error) => Err(error),
@@ -60,7 +64,11 @@ pub(super) async fn wrong_method() -> Response {
 
 /// An address that is none.
 pub(super) async fn no_such_address() -> Response {
-    rest::error(StatusCode::NOT_FOUND, "NotFound", "There is nothing at this address.")
+    rest::error(
+        StatusCode::NOT_FOUND,
+        "NotFound",
+        "There is nothing at this address.",
+    )
 }
 
 async fn run<S: Store>(api: &Api<S>, operation: Operation, body: Body) -> Result<Value, ApiError> {
@@ -68,14 +76,20 @@ async fn run<S: Store>(api: &Api<S>, operation: Operation, body: Body) -> Result
         BodyFault::TooLarge => ApiError::new(ENTITY_TOO_LARGE, fault.to_string()),
         BodyFault::TooSlow => ApiError::new(REQUEST_TIMEOUT, fault.to_string()),
     })?;
-    let request = if body.is_empty() { json!({}) } else { parse(&body)? };
+    let request = if body.is_empty() {
+        json!({})
+    } else {
+        parse(&body)?
+    };
     let members = Members::of(&request)?;
     match operation {
         Operation::CreateStateMachine => machines::create(api, members).await,
         Operation::DeleteStateMachine => machines::delete(api, members).await,
         Operation::DescribeExecution => executions::describe(api, members).await,
         Operation::DescribeStateMachine => machines::describe(api, members).await,
-        Operation::DescribeStateMachineForExecution => machines::describe_for_execution(api, members).await,
+        Operation::DescribeStateMachineForExecution => {
+            machines::describe_for_execution(api, members).await
+        }
         Operation::GetExecutionHistory => history::get(api, members).await,
         Operation::ListExecutions => executions::list(api, members).await,
         Operation::ListStateMachines => machines::list(api, members).await,
@@ -90,25 +104,37 @@ async fn run<S: Store>(api: &Api<S>, operation: Operation, body: Body) -> Result
 }
 
 fn parse(body: &[u8]) -> Result<Value, ApiError> {
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::new("SerializationException", format!("The request is not JSON: {error}")))
+    serde_json::from_slice(body).map_err(|error| {
+        ApiError::new(
+            "SerializationException",
+            format!("The request is not JSON: {error}"),
+        )
+    })
 }
 
 fn operation(headers: &HeaderMap) -> Result<Operation, ApiError> {
     let unknown = |message: String| ApiError::new("UnknownOperationException", message);
-    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok());
     let Some(target) = target else {
         let message = "The header X-Amz-Target is missing; it names the operation, as in AWSStepFunctions.StartExecution";
         return Err(unknown(message.to_owned()));
     };
     let Some(name) = target.strip_prefix("AWSStepFunctions.") else {
-        let message = format!("The header X-Amz-Target is '{target}'; it should begin with 'AWSStepFunctions.'");
+        let message = format!(
+            "The header X-Amz-Target is '{target}'; it should begin with 'AWSStepFunctions.'"
+        );
         return Err(unknown(message));
     };
-    let known = Operation::ALL.into_iter().find(|operation| operation.as_str() == name);
+    let known = Operation::ALL
+        .into_iter()
+        .find(|operation| operation.as_str() == name);
     known.ok_or_else(|| {
         let names = Operation::ALL.map(Operation::as_str).join(", ");
-        unknown(format!("This version of Sagamore has no operation '{name}'; it has {names}"))
+        unknown(format!(
+            "This version of Sagamore has no operation '{name}'; it has {names}"
+        ))
     })
 }
 
@@ -143,7 +169,10 @@ fn fault_body(fault: &Fault) -> Value {
 
 fn respond(status: StatusCode, body: &Value) -> Response {
     let headers = [
-        (header::CONTENT_TYPE.as_str(), "application/x-amz-json-1.0".to_owned()),
+        (
+            header::CONTENT_TYPE.as_str(),
+            "application/x-amz-json-1.0".to_owned(),
+        ),
         ("x-amzn-requestid", Uuid::new_v4().to_string()),
     ];
     (status, headers, body.to_string()).into_response()
@@ -206,7 +235,11 @@ mod tests {
         }
         let read = match operation(&headers) {
             Ok(operation) => operation.as_str().to_owned(),
-            Err(error) => error.to_string().chars().take(expected.chars().count()).collect(),
+            Err(error) => error
+                .to_string()
+                .chars()
+                .take(expected.chars().count())
+                .collect(),
         };
         assert_eq!(read, expected);
     }
@@ -221,7 +254,10 @@ mod tests {
 
     #[test]
     fn a_target_that_names_none_is_told_what_would() {
-        check(None, "UnknownOperationException: The header X-Amz-Target is missing; it names the operation");
+        check(
+            None,
+            "UnknownOperationException: The header X-Amz-Target is missing; it names the operation",
+        );
         check(
             Some("DynamoDB_20120810.GetItem"),
             "UnknownOperationException: The header X-Amz-Target is 'DynamoDB_20120810.GetItem'; it should begin with",
@@ -234,15 +270,28 @@ mod tests {
 
     #[test]
     fn an_error_is_the_callers_the_coordinators_or_passes() {
-        assert_eq!(status(&ApiError::no_machine("arn")), StatusCode::BAD_REQUEST);
-        assert_eq!(status(&ApiError::internal("x")), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(status(&ApiError::new("ServiceUnavailable", "x")), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(status(&ApiError::new(ENTITY_TOO_LARGE, "x")), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(
+            status(&ApiError::no_machine("arn")),
+            StatusCode::BAD_REQUEST
+        );
+        assert_eq!(
+            status(&ApiError::internal("x")),
+            StatusCode::INTERNAL_SERVER_ERROR
+        );
+        assert_eq!(
+            status(&ApiError::new("ServiceUnavailable", "x")),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+        assert_eq!(
+            status(&ApiError::new(ENTITY_TOO_LARGE, "x")),
+            StatusCode::PAYLOAD_TOO_LARGE
+        );
     }
 
     #[test]
     fn a_refused_definition_tells_each_fault_with_its_place_and_remedy() {
-        let faults = sagamore_interpreter::definition::Machine::parse(r#"{"StartAt": "A"}"#).unwrap_err();
+        let faults =
+            sagamore_interpreter::definition::Machine::parse(r#"{"StartAt": "A"}"#).unwrap_err();
         let body = error_body(&ApiError::invalid_definition(faults));
         assert_eq!(body["__type"], "InvalidDefinition");
         assert_eq!(

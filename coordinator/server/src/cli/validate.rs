@@ -48,8 +48,16 @@ fn write_fault(name: &str, fault: &Fault, output: &mut dyn Write) -> io::Result<
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    let pointer = if fault.pointer.is_empty() { "/" } else { &fault.pointer };
-    writeln!(output, "{name}:{}:{}: {severity} {}: {}", fault.line, fault.column, fault.code, fault.problem)?;
+    let pointer = if fault.pointer.is_empty() {
+        "/"
+    } else {
+        &fault.pointer
+    };
+    writeln!(
+        output,
+        "{name}:{}:{}: {severity} {}: {}",
+        fault.line, fault.column, fault.code, fault.problem
+    )?;
     writeln!(output, "    at     {pointer}")?;
     writeln!(output, "    remedy {}", fault.remedy)
 }
@@ -81,10 +89,17 @@ mod tests {
 
     #[test]
     fn a_fault_is_told_with_its_place_and_its_remedy() {
-        let (accepted, text) = told("{\n  \"StartAt\": \"B\",\n  \"States\": {\"A\": {\"Type\": \"Succeed\"}}\n}");
+        let (accepted, text) =
+            told("{\n  \"StartAt\": \"B\",\n  \"States\": {\"A\": {\"Type\": \"Succeed\"}}\n}");
         assert!(!accepted);
-        assert!(text.starts_with("loan.json:2:14: error MISSING_TRANSITION_TARGET: "), "{text}");
-        assert!(text.contains("\n    at     /StartAt\n    remedy "), "{text}");
+        assert!(
+            text.starts_with("loan.json:2:14: error MISSING_TRANSITION_TARGET: "),
+            "{text}"
+        );
+        assert!(
+            text.contains("\n    at     /StartAt\n    remedy "),
+            "{text}"
+        );
         assert!(text.contains("loan.json: refused, with "), "{text}");
     }
 
@@ -93,6 +108,10 @@ mod tests {
         let mut output = Vec::new();
         let accepted = validate(&[PathBuf::from("/nowhere/loan.json")], &mut output).unwrap();
         assert!(!accepted);
-        assert!(String::from_utf8(output).unwrap().starts_with("/nowhere/loan.json: failed to read it: "));
+        assert!(
+            String::from_utf8(output)
+                .unwrap()
+                .starts_with("/nowhere/loan.json: failed to read it: ")
+        );
     }
 }

@@ -7,7 +7,10 @@ use super::ApiError;
 
 /// A time as the JSON protocol writes it: seconds since 1970 with a fraction of milliseconds.
 pub fn epoch_seconds(at: Timestamp) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds stay exact for 285,000 years")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds stay exact for 285,000 years"
+    )]
     let milliseconds = at.as_millisecond() as f64;
     json!(milliseconds / 1_000.0)
 }
@@ -25,12 +28,19 @@ pub(super) fn from_stored(stored: &Value) -> Result<Value, ApiError> {
     if let Some(response) = stored.get("response") {
         return Ok(response.clone());
     }
-    let message = stored.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
+    let message = stored
+        .pointer("/error/message")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let name = match stored.pointer("/error/name").and_then(Value::as_str) {
         Some(EXECUTION_ALREADY_EXISTS) => EXECUTION_ALREADY_EXISTS,
         Some(EXECUTION_DOES_NOT_EXIST) => EXECUTION_DOES_NOT_EXIST,
         // What a turn can't have answered: whoever stored it was of another version.
-        _ => return Err(ApiError::internal("The stored answer of this command is unreadable")),
+        _ => {
+            return Err(ApiError::internal(
+                "The stored answer of this command is unreadable",
+            ));
+        }
     };
     Err(ApiError::new(name, message))
 }
@@ -50,7 +60,10 @@ mod tests {
     #[test]
     fn a_redelivered_command_gets_the_first_answer() {
         check(Ok(json!({"executionArn": "arn", "startDate": 1.5})));
-        check(Err(ApiError::new(EXECUTION_ALREADY_EXISTS, "Execution Already Exists: 'arn'")));
+        check(Err(ApiError::new(
+            EXECUTION_ALREADY_EXISTS,
+            "Execution Already Exists: 'arn'",
+        )));
         check(Err(ApiError::no_execution("arn")));
     }
 

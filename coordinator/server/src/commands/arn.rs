@@ -74,15 +74,30 @@ mod tests {
 
     #[test]
     fn a_machine_arn_has_a_name_and_perhaps_a_qualifier() {
-        check("arn:aws:states:us-east-1:000000000000:stateMachine:loan", "loan None");
-        check("arn:aws:states:us-east-1:000000000000:stateMachine:loan:3", "loan Some(\"3\")");
+        check(
+            "arn:aws:states:us-east-1:000000000000:stateMachine:loan",
+            "loan None",
+        );
+        check(
+            "arn:aws:states:us-east-1:000000000000:stateMachine:loan:3",
+            "loan Some(\"3\")",
+        );
     }
 
     #[test]
     fn what_is_no_machine_arn_says_why() {
-        check("loan", "InvalidArn: Invalid Arn: 'Invalid ARN prefix: loan'");
-        check("arn:aws:s3:::x", "InvalidArn: Invalid Arn: 'Invalid ARN prefix: arn:aws:s3:::x'");
-        check("arn:aws:states:r:a", "InvalidArn: Invalid Arn: 'Invalid ARN: arn:aws:states:r:a'");
+        check(
+            "loan",
+            "InvalidArn: Invalid Arn: 'Invalid ARN prefix: loan'",
+        );
+        check(
+            "arn:aws:s3:::x",
+            "InvalidArn: Invalid Arn: 'Invalid ARN prefix: arn:aws:s3:::x'",
+        );
+        check(
+            "arn:aws:states:r:a",
+            "InvalidArn: Invalid Arn: 'Invalid ARN: arn:aws:states:r:a'",
+        );
         check(
             "arn:aws:states:r:a:express:loan:x:y",
             "InvalidArn: Invalid Arn: 'Resource type not valid in this context: express'",

@@ -33,10 +33,23 @@ impl ApiError {
     ///
     /// The message is what Step Functions would say; where each fault stands and what would be right is in `faults`.
     pub fn invalid_definition(faults: Vec<Fault>) -> ApiError {
-        let root = |pointer: &str| if pointer.is_empty() { "/".to_owned() } else { pointer.to_owned() };
+        let root = |pointer: &str| {
+            if pointer.is_empty() {
+                "/".to_owned()
+            } else {
+                pointer.to_owned()
+            }
+        };
         let said: Vec<String> = faults
             .iter()
-            .map(|fault| format!("{}: {} at {}", fault.code, fault.problem, root(&fault.pointer)))
+            .map(|fault| {
+                format!(
+                    "{}: {} at {}",
+                    fault.code,
+                    fault.problem,
+                    root(&fault.pointer)
+                )
+            })
             .collect();
         let message = format!("Invalid State Machine Definition: '{}'", said.join(", "));
         ApiError {
@@ -48,8 +61,9 @@ impl ApiError {
 
     /// A member of the request that breaks one constraint.
     pub fn constraint(member: &str, value: &str, constraint: &str) -> ApiError {
-        let message =
-            format!("1 validation error detected: Value {value} at '{member}' failed to satisfy constraint: {constraint}");
+        let message = format!(
+            "1 validation error detected: Value {value} at '{member}' failed to satisfy constraint: {constraint}"
+        );
         ApiError::new("ValidationException", message)
     }
 
@@ -60,12 +74,18 @@ impl ApiError {
 
     /// There is no such machine.
     pub fn no_machine(arn: &str) -> ApiError {
-        ApiError::new("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"))
+        ApiError::new(
+            "StateMachineDoesNotExist",
+            format!("State Machine Does Not Exist: '{arn}'"),
+        )
     }
 
     /// There is no such execution.
     pub fn no_execution(arn: &str) -> ApiError {
-        ApiError::new("ExecutionDoesNotExist", format!("Execution Does Not Exist: '{arn}'"))
+        ApiError::new(
+            "ExecutionDoesNotExist",
+            format!("Execution Does Not Exist: '{arn}'"),
+        )
     }
 
     /// An ARN that can't be used; `problem` says why.
@@ -114,11 +134,16 @@ impl From<StoreError> for ApiError {
 impl From<AdvanceError> for ApiError {
     fn from(error: AdvanceError) -> ApiError {
         match error {
-            AdvanceError::UnknownExecution => ApiError::new("ExecutionDoesNotExist", "Execution Does Not Exist"),
-            AdvanceError::SetAside(problem) => {
-                ApiError::internal(format!("The execution was set aside as an incident: {problem}"))
+            AdvanceError::UnknownExecution => {
+                ApiError::new("ExecutionDoesNotExist", "Execution Does Not Exist")
             }
-            AdvanceError::Stopping => ApiError::new(SERVICE_UNAVAILABLE, "The coordinator is stopping. Try again."),
+            AdvanceError::SetAside(problem) => ApiError::internal(format!(
+                "The execution was set aside as an incident: {problem}"
+            )),
+            AdvanceError::Stopping => ApiError::new(
+                SERVICE_UNAVAILABLE,
+                "The coordinator is stopping. Try again.",
+            ),
         }
     }
 }

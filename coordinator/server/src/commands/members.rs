@@ -17,7 +17,10 @@ impl<'a> Members<'a> {
     pub fn of(request: &'a Value) -> Result<Members<'a>, ApiError> {
         let object = request.as_object();
         object.map(Members).ok_or_else(|| {
-            ApiError::new("SerializationException", format!("The request is {}, not an object", kind(request)))
+            ApiError::new(
+                "SerializationException",
+                format!("The request is {}, not an object", kind(request)),
+            )
         })
     }
 
@@ -97,15 +100,23 @@ impl<'a> Members<'a> {
         let Some(value) = self.get(member) else {
             return Ok(None);
         };
-        let number = value.as_i64().ok_or_else(|| wrong_kind(member, "a whole number", value))?;
+        let number = value
+            .as_i64()
+            .ok_or_else(|| wrong_kind(member, "a whole number", value))?;
         let out_of_range = |bound: String| {
-            ApiError::constraint(member, &quoted(&number.to_string()), &format!("Member must have value {bound}"))
+            ApiError::constraint(
+                member,
+                &quoted(&number.to_string()),
+                &format!("Member must have value {bound}"),
+            )
         };
         if number < 0 {
             return Err(out_of_range("greater than or equal to 0".to_owned()));
         }
         let within = u32::try_from(number).ok().filter(|number| *number <= max);
-        within.map(Some).ok_or_else(|| out_of_range(format!("less than or equal to {max}")))
+        within
+            .map(Some)
+            .ok_or_else(|| out_of_range(format!("less than or equal to {max}")))
     }
 
     /// A member of any kind; `None` when it is absent or `null`.
@@ -210,6 +221,9 @@ mod tests {
 
     #[test]
     fn a_request_is_an_object() {
-        check(Members::of(&json!([])), "SerializationException: The request is an array, not an object");
+        check(
+            Members::of(&json!([])),
+            "SerializationException: The request is an array, not an object",
+        );
     }
 }

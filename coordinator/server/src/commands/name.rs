@@ -12,7 +12,10 @@ pub fn check_name(name: &str) -> Result<(), ApiError> {
     if (1..=NAME_CHARACTERS_MAX).contains(&length) && !name.chars().any(is_forbidden) {
         return Ok(());
     }
-    Err(ApiError::new("InvalidName", format!("Invalid Name: '{name}'")))
+    Err(ApiError::new(
+        "InvalidName",
+        format!("Invalid Name: '{name}'"),
+    ))
 }
 
 fn is_forbidden(character: char) -> bool {
@@ -38,14 +41,23 @@ mod tests {
 
     #[test]
     fn letters_digits_dots_dashes_and_other_scripts_are_names() {
-        for name in ["loan", "Loan-2.approval_x", "a@b!(c)+='", "Kredit-ÄÖ", &"n".repeat(80)] {
+        for name in [
+            "loan",
+            "Loan-2.approval_x",
+            "a@b!(c)+='",
+            "Kredit-ÄÖ",
+            &"n".repeat(80),
+        ] {
             check(name, true);
         }
     }
 
     #[test]
     fn what_an_arn_a_path_or_a_shell_would_misread_is_no_name() {
-        for character in FORBIDDEN.chars().chain([' ', '\t', '\n', '\u{7f}', '\u{85}', '\u{a0}']) {
+        for character in FORBIDDEN
+            .chars()
+            .chain([' ', '\t', '\n', '\u{7f}', '\u{85}', '\u{a0}'])
+        {
             check(&format!("a{character}b"), false);
         }
     }

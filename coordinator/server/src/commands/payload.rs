@@ -58,12 +58,18 @@ fn is_deeper(value: &Value, levels: usize) -> bool {
 
 /// What is wrong with the text. The commonest mistake, a bare word, is told as Step Functions tells it.
 fn problem(text: &str, error: &serde_json::Error) -> String {
-    let word: String = text.trim_start().chars().take_while(|character| character.is_alphanumeric()).collect();
-    let starts_a_value = ["true", "false", "null"].contains(&word.as_str()) || word.starts_with(|first: char| first.is_ascii_digit());
+    let word: String = text
+        .trim_start()
+        .chars()
+        .take_while(|character| character.is_alphanumeric())
+        .collect();
+    let starts_a_value = ["true", "false", "null"].contains(&word.as_str())
+        || word.starts_with(|first: char| first.is_ascii_digit());
     if word.is_empty() || starts_a_value {
         return error.to_string();
     }
-    let column = text.chars().count() - text.trim_start().chars().count() + word.chars().count() + 1;
+    let column =
+        text.chars().count() - text.trim_start().chars().count() + word.chars().count() + 1;
     format!(
         "Unrecognized token '{word}': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or \
          'false')\n at [Source: (String)\"{}\"; line: 1, column: {column}]",
@@ -72,7 +78,9 @@ fn problem(text: &str, error: &serde_json::Error) -> String {
 }
 
 fn excerpt(text: &str) -> &str {
-    text.char_indices().nth(EXCERPT_CHARACTERS_MAX).map_or(text, |(end, _)| &text[..end])
+    text.char_indices()
+        .nth(EXCERPT_CHARACTERS_MAX)
+        .map_or(text, |(end, _)| &text[..end])
 }
 
 const EXCERPT_CHARACTERS_MAX: usize = 500;
@@ -113,10 +121,19 @@ mod tests {
 
     #[test]
     fn a_payload_has_a_size_and_a_depth() {
-        check(&"[".repeat(200), "objects and arrays nest deeper than 100 levels");
-        check(&format!("{}{}", "[".repeat(101), "]".repeat(101)), "objects and arrays nest deeper than 100 levels");
+        check(
+            &"[".repeat(200),
+            "objects and arrays nest deeper than 100 levels",
+        );
+        check(
+            &format!("{}{}", "[".repeat(101), "]".repeat(101)),
+            "objects and arrays nest deeper than 100 levels",
+        );
         assert!(read_payload(&format!("{}{}", "[".repeat(100), "]".repeat(100))).is_ok());
         let large = format!("\"{}\"", "x".repeat(PAYLOAD_BYTES_MAX));
-        assert!(matches!(read_payload(&large), Err(Unreadable::TooLarge { .. })));
+        assert!(matches!(
+            read_payload(&large),
+            Err(Unreadable::TooLarge { .. })
+        ));
     }
 }

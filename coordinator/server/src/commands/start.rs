@@ -56,7 +56,10 @@ impl<S: Store> Commands<S> {
 
     /// The ARN of a machine with this name.
     pub fn arn_of_machine(&self, name: &str) -> String {
-        format!("arn:aws:states:{}:{}:stateMachine:{name}", self.region, self.account)
+        format!(
+            "arn:aws:states:{}:{}:stateMachine:{name}",
+            self.region, self.account
+        )
     }
 
     /// Where machines and executions are kept.
@@ -87,12 +90,18 @@ impl<S: Store> Commands<S> {
             (None, None) => Uuid::new_v4().to_string(),
         };
         check_name(&name)?;
-        let input = read_payload(members.free_text("input", usize::MAX)?.unwrap_or("{}")).map_err(invalid_input)?;
+        let input = read_payload(members.free_text("input", usize::MAX)?.unwrap_or("{}"))
+            .map_err(invalid_input)?;
 
         self::machine_arn(&machine_arn)?;
-        let arn = format!("{}:{name}", machine_arn.replacen(":stateMachine:", ":execution:", 1));
+        let arn = format!(
+            "{}:{name}",
+            machine_arn.replacen(":stateMachine:", ":execution:", 1)
+        );
         let execution = ExecutionId::of(&arn);
-        let machine = self.machine_to_start(&machine_arn, execution, message_id).await?;
+        let machine = self
+            .machine_to_start(&machine_arn, execution, message_id)
+            .await?;
         let start = Start {
             arn: arn.clone(),
             name,
@@ -107,7 +116,8 @@ impl<S: Store> Commands<S> {
             machine: Some(machine),
             command: None,
         };
-        self.submit(request, message_id, move |answer| started(&arn, answer)).await
+        self.submit(request, message_id, move |answer| started(&arn, answer))
+            .await
     }
 
     /// The machine with this ARN. A command that comes again may find its machine deleted, and is to get its first
@@ -154,9 +164,15 @@ impl<S: Store> Commands<S> {
 fn started(arn: &str, answer: &Answer) -> Result<Value, ApiError> {
     let started_at = match answer.taken {
         Ok(()) => answer.at,
-        Err(Ignored::AlreadyStarted { same: true, started_at }) => started_at,
+        Err(Ignored::AlreadyStarted {
+            same: true,
+            started_at,
+        }) => started_at,
         Err(Ignored::AlreadyStarted { same: false, .. }) => {
-            return Err(ApiError::new(EXECUTION_ALREADY_EXISTS, format!("Execution Already Exists: '{arn}'")));
+            return Err(ApiError::new(
+                EXECUTION_ALREADY_EXISTS,
+                format!("Execution Already Exists: '{arn}'"),
+            ));
         }
         Err(
             Ignored::TaskClosed
@@ -165,7 +181,11 @@ fn started(arn: &str, answer: &Answer) -> Result<Value, ApiError> {
             | Ignored::ExecutionClosed
             | Ignored::AlreadyCompensating
             | Ignored::UnknownIncident,
-        ) => return Err(ApiError::internal("The start was ignored for a reason that no start has")),
+        ) => {
+            return Err(ApiError::internal(
+                "The start was ignored for a reason that no start has",
+            ));
+        }
     };
     Ok(json!({ "executionArn": arn, "startDate": epoch_seconds(started_at) }))
 }
@@ -180,7 +200,10 @@ fn name_from_message(message_id: &str) -> String {
 }
 
 fn invalid_input(problem: Unreadable) -> ApiError {
-    ApiError::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{problem}'"))
+    ApiError::new(
+        "InvalidExecutionInput",
+        format!("Invalid State Machine Execution Input: '{problem}'"),
+    )
 }
 
 #[cfg(test)]

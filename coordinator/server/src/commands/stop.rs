@@ -21,11 +21,19 @@ impl<S: Store> Commands<S> {
         self.stop(request, None).await
     }
 
-    pub(super) async fn stop(&self, request: &Value, message_id: Option<&str>) -> Result<Value, ApiError> {
+    pub(super) async fn stop(
+        &self,
+        request: &Value,
+        message_id: Option<&str>,
+    ) -> Result<Value, ApiError> {
         let members = Members::of(request)?;
         let arn = members.required("executionArn", ARN_CHARACTERS_MAX)?;
-        let error = members.free_text("error", ERROR_CHARACTERS_MAX)?.map(str::to_owned);
-        let cause = members.free_text("cause", CAUSE_CHARACTERS_MAX)?.map(str::to_owned);
+        let error = members
+            .free_text("error", ERROR_CHARACTERS_MAX)?
+            .map(str::to_owned);
+        let cause = members
+            .free_text("cause", CAUSE_CHARACTERS_MAX)?
+            .map(str::to_owned);
         let execution = execution_id(arn)?;
         let Some(row) = self.store().execution(execution).await? else {
             return Err(ApiError::no_execution(arn));
@@ -40,7 +48,10 @@ impl<S: Store> Commands<S> {
             machine: None,
             command: None,
         };
-        self.submit(request, message_id, move |answer| stopped(stopped_at, answer)).await
+        self.submit(request, message_id, move |answer| {
+            stopped(stopped_at, answer)
+        })
+        .await
     }
 }
 
@@ -56,7 +67,9 @@ fn stopped(stopped_at: Option<Timestamp>, answer: &Answer) -> Result<Value, ApiE
             | Ignored::UnknownTask
             | Ignored::NotDue
             | Ignored::UnknownIncident,
-        ) => Err(ApiError::internal("The stop was ignored for a reason that no stop has")),
+        ) => Err(ApiError::internal(
+            "The stop was ignored for a reason that no stop has",
+        )),
     }
 }
 

@@ -3,7 +3,10 @@
 use super::*;
 
 const URLS: [(&str, &str); 2] = [
-    ("DATABASE_URL", "postgres://ada:secret@db/sagas?password=secret"),
+    (
+        "DATABASE_URL",
+        "postgres://ada:secret@db/sagas?password=secret",
+    ),
     ("AMQP_URL", "amqp://guest:secret@mq:5672/%2f"),
 ];
 
@@ -26,9 +29,15 @@ fn defaults_hold_where_nothing_is_set() {
     let settings = read("", &URLS).unwrap();
     assert_eq!(settings.http.to_string(), "127.0.0.1:8083");
     assert_eq!((settings.public_url, settings.prefetch), (None, 1_024));
-    assert_eq!((settings.region.as_str(), settings.account.as_str()), ("us-east-1", "000000000000"));
+    assert_eq!(
+        (settings.region.as_str(), settings.account.as_str()),
+        ("us-east-1", "000000000000")
+    );
     assert_eq!(settings.unroutable_grace, Duration::from_secs(30));
-    assert_eq!((settings.log.as_str(), settings.log_format), ("info", LogFormat::Text));
+    assert_eq!(
+        (settings.log.as_str(), settings.log_format),
+        ("info", LogFormat::Text)
+    );
 }
 
 #[test]
@@ -37,15 +46,24 @@ fn the_environment_wins_over_the_file() {
     let mut environment = URLS.to_vec();
     environment.push(("SAGAMORE_PREFIX", "environment"));
     let settings = read(file, &environment).unwrap();
-    assert_eq!((settings.prefix.as_str(), settings.region.as_str()), ("environment", "eu-west-1"));
+    assert_eq!(
+        (settings.prefix.as_str(), settings.region.as_str()),
+        ("environment", "eu-west-1")
+    );
     assert_eq!(settings.unroutable_grace, Duration::from_secs(5));
-    assert_eq!(settings.public_url.as_deref(), Some("https://sagas.example.com"));
+    assert_eq!(
+        settings.public_url.as_deref(),
+        Some("https://sagas.example.com")
+    );
 }
 
 #[test]
 fn an_own_log_filter_wins_over_the_general_one() {
     let mut environment = URLS.to_vec();
-    environment.extend([("RUST_LOG", "warn"), ("SAGAMORE_LOG", "sagamore=debug,info")]);
+    environment.extend([
+        ("RUST_LOG", "warn"),
+        ("SAGAMORE_LOG", "sagamore=debug,info"),
+    ]);
     assert_eq!(read("", &environment).unwrap().log, "sagamore=debug,info");
 }
 
@@ -60,7 +78,11 @@ fn a_setting_that_is_missing_is_told_with_an_example() {
 
 #[test]
 fn an_unknown_setting_is_told_with_the_one_that_was_meant() {
-    check("prefixx = 'x'", &[], "prefixx from the file s.toml is no setting; was prefix meant?");
+    check(
+        "prefixx = 'x'",
+        &[],
+        "prefixx from the file s.toml is no setting; was prefix meant?",
+    );
     check(
         "",
         &[("SAGAMORE_UNROUTABLE_GRACE_SECONDS", "3")],
@@ -80,14 +102,26 @@ fn a_bad_setting_is_told_with_what_would_be_right() {
         &[("SAGAMORE_HTTP", "8083")],
         "SAGAMORE_HTTP from the environment is '8083'; an address and a port, as in 127.0.0.1:8083",
     );
-    check("account = '1'", &[], "account from the file s.toml is '1'; 12 digits, as in 000000000000");
-    check("log_format = 'xml'", &[], "log_format from the file s.toml is 'xml'; text or json");
+    check(
+        "account = '1'",
+        &[],
+        "account from the file s.toml is '1'; 12 digits, as in 000000000000",
+    );
+    check(
+        "log_format = 'xml'",
+        &[],
+        "log_format from the file s.toml is 'xml'; text or json",
+    );
     check(
         "",
         &[("SAGAMORE_UNROUTABLE_GRACE", "-1")],
         "SAGAMORE_UNROUTABLE_GRACE from the environment is '-1'; a whole number of seconds, at most 86400, as in 30",
     );
-    check("database_url = 'x", &[], "the settings file s.toml is not TOML: invalid literal string, expected `'` in line 1");
+    check(
+        "database_url = 'x",
+        &[],
+        "the settings file s.toml is not TOML: invalid literal string, expected `'` in line 1",
+    );
 }
 
 #[test]
@@ -103,7 +137,10 @@ fn a_bad_url_is_told_without_its_text() {
 #[test]
 fn a_url_prints_without_what_is_secret() {
     let settings = read("", &URLS).unwrap();
-    assert_eq!(settings.database_url.to_string(), "postgres://ada:***@db/sagas");
+    assert_eq!(
+        settings.database_url.to_string(),
+        "postgres://ada:***@db/sagas"
+    );
     assert!(!format!("{settings:?}").contains("secret"));
     assert!(settings.amqp_url.as_str().contains("secret"));
 }
