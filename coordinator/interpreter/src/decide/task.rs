@@ -13,7 +13,7 @@ use crate::execution::{Activity, Broken, Disposition, UndoProgress, Waiter};
 use crate::history::{Event, Outcome, Payload, TaskScheduled};
 use crate::ids::{EntryId, Runner, Sequence};
 use crate::input::{Ignored, Reply};
-use crate::limits::{PAYLOAD_BYTES_MAX, is_payload_too_large};
+use crate::limits::is_payload_too_large;
 use crate::states;
 
 /// A Task that is about to be dispatched, whoever runs it.
@@ -41,7 +41,7 @@ impl<'a> Turn<'a> {
         let errand = errand.and_then(|errand| {
             let too_large = is_payload_too_large(&errand.arguments);
             if too_large {
-                Err(too_large_failure(&errand.state, "task input"))
+                Err(too_large_failure(&errand.state, "has a task input"))
             } else {
                 Ok(errand)
             }
@@ -265,7 +265,7 @@ impl<'a> Turn<'a> {
         result: &Payload,
     ) -> Result<(), Broken> {
         if is_payload_too_large(result) {
-            let failure = too_large_failure(&self.state_name(runner)?, "result");
+            let failure = too_large_failure(&self.state_name(runner)?, "returned a result");
             return self.attempt_failed(runner, task, failure, Outcome::Unknown);
         }
         let resource = self.resource(runner)?;
@@ -422,10 +422,10 @@ pub(crate) fn undo_name(state: &str) -> String {
     format!("Compensate({state})")
 }
 
-/// The failure of data that passes the limit.
+/// The failure of data that passes the limit: `what` a state or task did with it.
 pub(crate) fn too_large_failure(state: &str, what: &str) -> Failure {
     let cause = format!(
-        "The state/task '{state}' has a {what} with a size exceeding the maximum of {PAYLOAD_BYTES_MAX} bytes."
+        "The state/task '{state}' {what} with a size exceeding the maximum number of bytes service limit."
     );
     Failure::new("States.DataLimitExceeded", cause)
 }
