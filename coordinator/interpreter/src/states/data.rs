@@ -93,7 +93,10 @@ impl<'a> Flow<'a> {
     pub(super) fn exit(&self, output: Payload) -> Result<Payload, Failure> {
         let output = self.path(self.state.output_path.as_ref(), &output)?;
         if is_payload_too_large(&output) {
-            return Err(too_large_failure(self.state.name.as_str(), "result"));
+            return Err(too_large_failure(
+                self.state.name.as_str(),
+                "returned a result",
+            ));
         }
         Ok(output)
     }

@@ -59,7 +59,9 @@ impl Execution {
             }
             Event::BranchStarted { parent, block } => self.start_branch(sequence, *parent, *block),
             Event::BranchSucceeded { scope, output } => self.end_branch(*scope, output),
-            Event::ParallelStateSucceeded { scope } | Event::ParallelStateFailed { scope, .. } => {
+            // What comes next follows from the last branch's end, as in Step Functions.
+            Event::ParallelStateSucceeded { scope } => self.gather(*scope, sequence),
+            Event::ParallelStateFailed { scope, .. } => {
                 self.follow(record, Runner::State(*scope))?;
                 self.gather(*scope, sequence)
             }
@@ -184,7 +186,15 @@ impl Execution {
         self.follow(record, Runner::State(scope))?;
         let position = self.leave(scope, Phase::Between, None)?;
         if let Some(entry) = position.and_then(|position| position.entry) {
-            self.step(entry)?.output = Some(output.clone());
+            let step = self.step(entry)?;
+            // What a catcher yields is not the step's.
+            if step
+                .attempts
+                .last()
+                .is_some_and(|last| last.result.is_some())
+            {
+                step.output = Some(output.clone());
+            }
         }
         Ok(())
     }
