@@ -155,6 +155,11 @@ impl<S: Store> Batcher<S> {
         }
     }
 
+    /// Whether it is not known of some messages whether they were committed.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        !self.doubtful.is_empty()
+    }
+
     /// What was committed though the store did not say so, to be sent now.
     ///
     /// To be called once the inputs in question were taken again: their rows are locked until an earlier transaction
