@@ -2,6 +2,8 @@
 
 mod database;
 mod model_store;
+pub mod proxy;
+pub mod saga;
 
 pub use database::with_database;
 pub use model_store::{Audited, Fault, ModelStore};

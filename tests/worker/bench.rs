@@ -79,8 +79,8 @@ impl Bench {
     }
 
     /// A worker that enters each step and undo into its table, and nothing else.
-    pub async fn bookkeeper(&self) -> Result<Worker> {
-        let worker = self.worker().await?.effects(Effects::InTransaction);
+    pub async fn bookkeeper(&self, effects: Effects) -> Result<Worker> {
+        let worker = self.worker().await?.effects(effects);
         let (step, undo) = (self.name.clone(), self.name.clone());
         Ok(worker
             .on(&self.steps(), move |(): (), context| {
@@ -201,11 +201,14 @@ impl Bench {
     }
 }
 
-/// Enters a change of a step's effects in the handler's transaction.
+/// Enters a change of a step's effects in the handler's transaction; an undo of what is not there changes nothing.
 pub async fn enter(service: String, context: Context, change: i32) -> Result<i32, Failure> {
     let key = context.compensates().unwrap_or(context.idempotency_key());
     let mut postgres = context.postgres().await.expect("the memory is in Postgres");
-    sqlx::query("INSERT INTO worker_effects (service, key, change) VALUES ($1, $2, $3)")
+    sqlx::query(
+        "INSERT INTO worker_effects (service, key, change) SELECT $1, $2, $3
+         WHERE $3 > 0 OR (SELECT sum(change) FROM worker_effects WHERE service = $1 AND key = $2) > 0",
+    )
         .bind(service)
         .bind(key)
         .bind(change)

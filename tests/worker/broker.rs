@@ -96,7 +96,11 @@ async fn a_lost_connection_is_opened_anew() -> Result<()> {
 #[tokio::test]
 async fn a_deleted_queue_is_declared_anew() -> Result<()> {
     let mut bench = Bench::new().await?;
-    let running = bench.bookkeeper().await?.start().await?;
+    let running = bench
+        .bookkeeper(Effects::InTransaction)
+        .await?
+        .start()
+        .await?;
     let queue = bench.steps();
     bench
         .channel
@@ -111,7 +115,11 @@ async fn a_deleted_queue_is_declared_anew() -> Result<()> {
 #[tokio::test]
 async fn an_expired_message_is_dropped() -> Result<()> {
     let mut bench = Bench::new().await?;
-    let running = bench.bookkeeper().await?.start().await?;
+    let running = bench
+        .bookkeeper(Effects::InTransaction)
+        .await?
+        .start()
+        .await?;
     let mut late = bench.step("late", 1);
     late.deadline = Some("2001-01-01T00:00:00.000Z".to_owned());
     bench.send(&late).await?;
@@ -155,7 +163,7 @@ async fn what_is_no_task_message_is_dead_lettered() -> Result<()> {
         .await?;
 
     let running = bench
-        .bookkeeper()
+        .bookkeeper(Effects::InTransaction)
         .await?
         .prefix(&bench.name)
         .start()

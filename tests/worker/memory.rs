@@ -13,7 +13,11 @@ use crate::bench::{Bench, enter, told};
 #[tokio::test]
 async fn duplicate_delivery_is_answered_the_same() -> Result<()> {
     let mut bench = Bench::new().await?;
-    let running = bench.bookkeeper().await?.start().await?;
+    let running = bench
+        .bookkeeper(Effects::InTransaction)
+        .await?
+        .start()
+        .await?;
     for _ in 0..3 {
         assert_eq!(told(&bench.ask(&bench.step("k", 1)).await?), "success 1");
     }
@@ -24,24 +28,26 @@ async fn duplicate_delivery_is_answered_the_same() -> Result<()> {
 
 #[tokio::test]
 async fn attempts_at_once_over_two_workers_run_once() -> Result<()> {
-    let mut bench = Bench::new().await?;
-    let workers = [
-        bench.bookkeeper().await?.start().await?,
-        bench.bookkeeper().await?.start().await?,
-    ];
-    for key in 0..10 {
-        for attempt in 0..10 {
-            bench.send(&bench.step(&key.to_string(), attempt)).await?;
+    for effects in [Effects::Anywhere, Effects::InTransaction] {
+        let mut bench = Bench::new().await?;
+        let workers = [
+            bench.bookkeeper(effects).await?.start().await?,
+            bench.bookkeeper(effects).await?.start().await?,
+        ];
+        for key in 0..10 {
+            for attempt in 0..10 {
+                bench.send(&bench.step(&key.to_string(), attempt)).await?;
+            }
         }
-    }
-    for _ in 0..100 {
-        assert_eq!(told(&bench.reply().await?.1), "success 1");
-    }
-    for key in 0..10 {
-        assert_eq!(bench.effects(&key.to_string()).await?, 1);
-    }
-    for worker in workers {
-        worker.stop().await;
+        for _ in 0..100 {
+            assert_eq!(told(&bench.reply().await?.1), "success 1");
+        }
+        for key in 0..10 {
+            assert_eq!(bench.effects(&key.to_string()).await?, 1);
+        }
+        for worker in workers {
+            worker.stop().await;
+        }
     }
     Ok(())
 }
@@ -49,38 +55,40 @@ async fn attempts_at_once_over_two_workers_run_once() -> Result<()> {
 /// Whichever comes first, the step or its undo: nothing of it is left, and the step runs never again.
 #[tokio::test]
 async fn a_step_and_its_undo_at_once_leave_nothing() -> Result<()> {
-    let mut bench = Bench::new().await?;
-    let workers = [
-        bench.bookkeeper().await?.start().await?,
-        bench.bookkeeper().await?.start().await?,
-    ];
-    for key in 0..60 {
-        let (step, undo) = (
-            bench.step(&key.to_string(), 1),
-            bench.undo(&key.to_string(), 1),
-        );
-        let (first, second) = if key % 2 == 0 {
-            (step, undo)
-        } else {
-            (undo, step)
-        };
-        tokio::try_join!(bench.send(&first), bench.send(&second))?;
-    }
-    for _ in 0..120 {
-        let (token, reply) = bench.reply().await?;
-        let expected = ["success 1", "success -1", NOTHING, REFUSED];
-        assert!(
-            expected.contains(&told(&reply).as_str()),
-            "{token}: {reply:?}"
-        );
-    }
-    for key in 0..60 {
-        let late = bench.step(&key.to_string(), 2);
-        assert_eq!(told(&bench.ask(&late).await?), REFUSED);
-        assert_eq!(bench.effects(&key.to_string()).await?, 0);
-    }
-    for worker in workers {
-        worker.stop().await;
+    for effects in [Effects::Anywhere, Effects::InTransaction] {
+        let mut bench = Bench::new().await?;
+        let workers = [
+            bench.bookkeeper(effects).await?.start().await?,
+            bench.bookkeeper(effects).await?.start().await?,
+        ];
+        for key in 0..60 {
+            let (step, undo) = (
+                bench.step(&key.to_string(), 1),
+                bench.undo(&key.to_string(), 1),
+            );
+            let (first, second) = if key % 2 == 0 {
+                (step, undo)
+            } else {
+                (undo, step)
+            };
+            tokio::try_join!(bench.send(&first), bench.send(&second))?;
+        }
+        for _ in 0..120 {
+            let (token, reply) = bench.reply().await?;
+            let expected = ["success 1", "success -1", NOTHING, REFUSED];
+            assert!(
+                expected.contains(&told(&reply).as_str()),
+                "{token}: {reply:?}"
+            );
+        }
+        for key in 0..60 {
+            let late = bench.step(&key.to_string(), 2);
+            assert_eq!(told(&bench.ask(&late).await?), REFUSED);
+            assert_eq!(bench.effects(&key.to_string()).await?, 0);
+        }
+        for worker in workers {
+            worker.stop().await;
+        }
     }
     Ok(())
 }
@@ -88,7 +96,11 @@ async fn a_step_and_its_undo_at_once_leave_nothing() -> Result<()> {
 #[tokio::test]
 async fn late_step_after_its_undo_is_refused() -> Result<()> {
     let mut bench = Bench::new().await?;
-    let running = bench.bookkeeper().await?.start().await?;
+    let running = bench
+        .bookkeeper(Effects::InTransaction)
+        .await?
+        .start()
+        .await?;
     assert_eq!(told(&bench.ask(&bench.undo("k", 1)).await?), NOTHING);
     assert_eq!(told(&bench.ask(&bench.step("k", 1)).await?), REFUSED);
     assert_eq!(told(&bench.ask(&bench.undo("k", 2)).await?), NOTHING);
@@ -100,7 +112,11 @@ async fn late_step_after_its_undo_is_refused() -> Result<()> {
 #[tokio::test]
 async fn a_later_round_undoes_nothing_twice() -> Result<()> {
     let mut bench = Bench::new().await?;
-    let running = bench.bookkeeper().await?.start().await?;
+    let running = bench
+        .bookkeeper(Effects::InTransaction)
+        .await?
+        .start()
+        .await?;
     assert_eq!(told(&bench.ask(&bench.step("k", 1)).await?), "success 1");
     assert_eq!(told(&bench.ask(&bench.undo("k", 1)).await?), "success -1");
     assert_eq!(told(&bench.ask(&bench.undo("k", 1)).await?), "success -1");

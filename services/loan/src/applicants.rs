@@ -32,113 +32,86 @@ pub struct Expected {
 
 /// The eight applicants.
 pub fn applicants() -> Vec<Applicant> {
-    let none = Faults::default();
-    let refused = Faults {
-        transfer_is_refused: true,
-        ..none
-    };
+    let refused = faults(|faults| faults.transfer_is_refused = true);
     vec![
-        applicant("ada", "approved", MODEST, none.clone(), None, SUCCEEDED),
-        applicant(
-            "bob",
-            "high risk, approved by a person",
-            GRAND,
-            none.clone(),
-            Some(true),
-            SUCCEEDED,
-        ),
-        applicant(
+        Applicant::new("ada", "approved", SUCCEEDED),
+        Applicant::new("bob", "high risk, approved by a person", SUCCEEDED)
+            .asks(GRAND)
+            .reviewed(true),
+        Applicant::new(
             "cleo",
             "the credit bureau fails twice, then answers",
-            MODEST,
-            Faults {
-                bureau_fails: 2,
-                ..none.clone()
-            },
-            None,
             SUCCEEDED,
-        ),
-        applicant(
-            "dan",
-            "high risk, declined by a person",
-            GRAND,
-            none.clone(),
-            Some(false),
-            Expected {
-                compensation: "COMPENSATED",
-                undone: &["CheckCredit", "OpenApplication"],
-                ..SUCCEEDED
-            },
-        ),
-        applicant(
-            "eve",
-            "invalid",
-            0,
-            none.clone(),
-            None,
-            failed("Application.Invalid", "NONE", &[]),
-        ),
-        applicant(
+        )
+        .meets(faults(|faults| faults.bureau_fails = 2)),
+        Applicant::new("dan", "high risk, declined by a person", DECLINED)
+            .asks(GRAND)
+            .reviewed(false),
+        Applicant::new("eve", "invalid", failed("Application.Invalid", "NONE", &[])).asks(0),
+        Applicant::new(
             "fay",
             "the reservation answers too late",
-            MODEST,
-            Faults {
-                reservation_is_late: true,
-                ..none
-            },
-            None,
-            failed(
-                "States.Timeout",
-                "COMPENSATED",
-                &["ReserveFunds", "CheckCredit", "OpenApplication"],
-            ),
-        ),
-        applicant(
+            failed("States.Timeout", "COMPENSATED", &ALL[1..]),
+        )
+        .meets(faults(|faults| faults.reservation_is_late = true)),
+        Applicant::new(
             "gus",
             "the transfer is refused",
-            MODEST,
-            refused.clone(),
-            None,
             failed("Transfer.Refused", "COMPENSATED", ALL),
-        ),
-        applicant(
+        )
+        .meets(refused.clone()),
+        Applicant::new(
             "hal",
             "the transfer is refused and releasing the funds fails too",
-            MODEST,
-            Faults {
-                release_fails: RELEASE_ATTEMPTS,
-                ..refused
-            },
-            None,
             Expected {
                 operator: true,
                 ..failed("Transfer.Refused", "COMPENSATED", ALL)
             },
-        ),
+        )
+        .meets(Faults {
+            release_fails: RELEASE_ATTEMPTS,
+            ..refused
+        }),
     ]
 }
 
-fn applicant(
-    name: &str,
-    story: &'static str,
-    amount: u64,
-    faults: Faults,
-    approved: Option<bool>,
-    expected: Expected,
-) -> Applicant {
-    let applicant = name.to_owned();
-    let request = Request {
-        applicant,
-        amount,
-        income: INCOME,
-        faults,
-    };
-    Applicant {
-        story,
-        request,
-        approved,
-        expected,
+impl Applicant {
+    /// Asks for a modest loan, and nothing goes wrong.
+    fn new(name: &str, story: &'static str, expected: Expected) -> Self {
+        let request = Request {
+            applicant: name.to_owned(),
+            amount: MODEST,
+            income: INCOME,
+            faults: Faults::default(),
+        };
+        Self {
+            story,
+            request,
+            approved: None,
+            expected,
+        }
     }
+
+    fn asks(mut self, amount: u64) -> Self {
+        self.request.amount = amount;
+        self
+    }
+
+    fn reviewed(mut self, approved: bool) -> Self {
+        self.approved = Some(approved);
+        self
+    }
+
+    fn meets(mut self, faults: Faults) -> Self {
+        self.request.faults = faults;
+        self
+    }
+}
+
+fn faults(set: impl FnOnce(&mut Faults)) -> Faults {
+    let mut faults = Faults::default();
+    set(&mut faults);
+    faults
 }
 
 fn failed(
@@ -162,6 +135,12 @@ const SUCCEEDED: Expected = Expected {
     undone: &[],
     operator: false,
 };
+const DECLINED: Expected = Expected {
+    compensation: "COMPENSATED",
+    undone: &["CheckCredit", "OpenApplication"],
+    ..SUCCEEDED
+};
+/// Every state that has an undo, in the order in which they are undone.
 const ALL: &[&str] = &[
     "RegisterLoan",
     "ReserveFunds",

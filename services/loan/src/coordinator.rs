@@ -135,3 +135,82 @@ fn kind_of(body: &str) -> String {
 }
 
 const CALL_MAX: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// Answers one request with `status` and `body`; what the call made of it, and the head of the request in lower case.
+    fn check(status: &str, body: &str, expected: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let coordinator = Coordinator::new(&format!("http://{}/", listener.local_addr().unwrap()));
+        let length = body.len();
+        let response = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"{}") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            stream.write_all(response.as_bytes()).unwrap();
+            String::from_utf8(request).unwrap().to_lowercase()
+        });
+        let said = match coordinator.call("StartExecution", &json!({})) {
+            Ok(answer) => answer.to_string(),
+            Err(CoordinatorError::Refused { kind, status, .. }) => format!("{status} {kind}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(said, expected);
+        server.join().unwrap()
+    }
+
+    #[test]
+    fn a_call_is_what_an_sdk_would_send() {
+        let request = check(
+            "200 OK",
+            r#"{"executionArn":"a"}"#,
+            r#"{"executionArn":"a"}"#,
+        );
+        assert!(request.starts_with("post / http/1.1\r\n"), "{request}");
+        assert!(
+            request.contains("\r\nx-amz-target: awsstepfunctions.startexecution\r\n"),
+            "{request}"
+        );
+        assert!(
+            request.contains("\r\ncontent-type: application/x-amz-json-1.0\r\n"),
+            "{request}"
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_told_by_its_type() {
+        let body = r#"{"__type":"com.amazonaws.states#ExecutionAlreadyExists","message":"m"}"#;
+        check("400 Bad Request", body, "400 ExecutionAlreadyExists");
+        check("502 Bad Gateway", "oops", "502 ");
+    }
+
+    #[test]
+    fn an_answer_that_is_no_json_is_an_error() {
+        check(
+            "200 OK",
+            "<html>",
+            "StartExecution was not answered with JSON",
+        );
+        check("200 OK", "", "null");
+    }
+
+    #[test]
+    fn the_token_of_a_review_is_not_told() {
+        assert_eq!(without_secret("/reviews/secret"), "/reviews/…");
+    }
+}

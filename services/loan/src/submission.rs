@@ -135,7 +135,7 @@ impl Submission {
         Ok(())
     }
 
-    /// Retries every incident of ours.
+    /// Retries every suspended undo of ours. An execution that was set aside is a defect, and no retry's business.
     fn operate(&mut self) -> Result<(), SubmissionError> {
         let listed = self.coordinator.get("/sagamore/v1/incidents")?;
         for incident in list(&listed, "incidents") {
@@ -146,10 +146,13 @@ impl Submission {
             let Some(running) = position.map(|position| &mut self.running[position]) else {
                 continue;
             };
+            if incident["kind"] != "suspended" {
+                continue;
+            }
             let execution = text(incident, "incidents", "execution")?;
             let number = &incident["incident"];
             let path = format!("/sagamore/v1/incidents/{execution}/{number}/retry");
-            let act = json!({ "reason": "the ledger is open again" });
+            let act = json!({ "by": "olga", "reason": "the ledger is open again" });
             self.coordinator.post(&path, &act)?;
             running.operator = true;
         }
@@ -197,14 +200,9 @@ impl Submission {
 }
 
 impl Running {
-    /// Whether an entry of a list is about this execution, which it names by its ARN or by its id.
+    /// Whether an entry of a list is about this execution.
     fn is_in(&self, entry: &Value) -> bool {
-        // An execution's id is this hash of its ARN.
-        let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, self.arn.as_bytes()).to_string();
-        ["execution", "executionArn"]
-            .iter()
-            .filter_map(|member| entry[*member].as_str())
-            .any(|name| name == self.arn || name == id)
+        entry["execution_arn"] == self.arn.as_str()
     }
 }
 

@@ -15,6 +15,13 @@ use crate::memory::Work;
 #[derive(Clone)]
 pub struct Context {
     message: Arc<TaskMessage>,
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(
+            dead_code,
+            reason = "the memory in the process has no connection to give"
+        )
+    )]
     work: Work,
     step_answer: Option<Arc<Value>>,
 }

@@ -85,7 +85,8 @@ impl Worker {
 
     /// Undoes the steps that come in on `queue`: best a queue of its own, though the step's own works too.
     ///
-    /// The handler runs only if the step ran, or may have: see [`Memory`].
+    /// The handler runs only if the step ran, or may have: see [`Memory`]. So with [`Effects::Anywhere`] it looks first whether there
+    /// is something to undo: the step may have died, or been overtaken, before it did anything.
     pub fn undo<F, I, R, O>(mut self, queue: &str, handler: F) -> Self
     where
         F: Fn(I, Context) -> R + Send + Sync + 'static,

@@ -35,3 +35,59 @@ pub(crate) fn of_visit(attempts: &[Attempt]) -> Outcome {
         Outcome::NotExecuted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Sequence;
+
+    #[track_caller]
+    fn check(outcomes: &[Option<Outcome>], expected: Outcome) {
+        let attempts: Vec<Attempt> = outcomes
+            .iter()
+            .map(|outcome| Attempt {
+                number: 1,
+                task: Sequence(1),
+                outcome: *outcome,
+                result: None,
+                error: None,
+            })
+            .collect();
+        assert_eq!(of_visit(&attempts), expected);
+    }
+
+    const COMMITTED: Option<Outcome> = Some(Outcome::Committed);
+    const NOT_EXECUTED: Option<Outcome> = Some(Outcome::NotExecuted);
+    const UNKNOWN: Option<Outcome> = Some(Outcome::Unknown);
+
+    #[test]
+    fn one_committed_attempt_commits_the_visit() {
+        check(&[UNKNOWN, COMMITTED, NOT_EXECUTED], Outcome::Committed);
+    }
+
+    #[test]
+    fn one_unknown_attempt_leaves_the_visit_unknown() {
+        check(&[UNKNOWN, NOT_EXECUTED], Outcome::Unknown);
+        check(&[NOT_EXECUTED, None], Outcome::Unknown);
+    }
+
+    #[test]
+    fn a_visit_whose_attempts_all_failed_was_not_executed() {
+        check(&[NOT_EXECUTED, NOT_EXECUTED], Outcome::NotExecuted);
+        check(&[], Outcome::NotExecuted);
+    }
+
+    #[test]
+    fn a_failure_says_what_it_left_behind() {
+        assert_eq!(of_failure("E", ClaimedEffect::None), Outcome::NotExecuted);
+        assert_eq!(
+            of_failure("E", ClaimedEffect::Committed),
+            Outcome::Committed
+        );
+        assert_eq!(of_failure("E", ClaimedEffect::Unknown), Outcome::Unknown);
+        assert_eq!(
+            of_failure(EFFECT_UNKNOWN, ClaimedEffect::None),
+            Outcome::Unknown
+        );
+    }
+}

@@ -69,3 +69,51 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &[Disposition], pending: u32, incidents: u32, compensated: u32) {
+        let mut tally = Tally::default();
+        let mut from = None;
+        for to in path {
+            tally.shift(from, *to);
+            from = Some(*to);
+        }
+        let expected = Tally {
+            pending,
+            incidents,
+            compensated,
+        };
+        assert_eq!(tally, expected);
+    }
+
+    #[test]
+    fn an_entry_counts_where_it_stands() {
+        use Disposition::{Armed, Committed, Compensated, Compensating, Released, Suspended};
+        check(&[Armed], 1, 0, 0);
+        check(&[Armed, Committed, Released], 0, 0, 0);
+        check(&[Armed, Committed, Compensating, Suspended], 1, 1, 0);
+        check(
+            &[
+                Armed,
+                Committed,
+                Compensating,
+                Suspended,
+                Compensating,
+                Compensated,
+            ],
+            0,
+            0,
+            1,
+        );
+        check(
+            &[Armed, Committed, Compensating, Compensated, Committed],
+            1,
+            0,
+            0,
+        );
+    }
+}

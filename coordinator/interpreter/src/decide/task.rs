@@ -9,11 +9,11 @@ use super::turn::{Failure, Turn, in_state};
 use crate::compensation::of_failure;
 use crate::definition::Resource;
 use crate::effect::{Announcement, Dispatch, Wait, WaitKind};
-use crate::execution::{Activity, Broken, UndoProgress};
+use crate::execution::{Activity, Broken, Disposition, UndoProgress, Waiter};
 use crate::history::{Event, Outcome, Payload, TaskScheduled};
 use crate::ids::{EntryId, Runner, Sequence};
 use crate::input::{Ignored, Reply};
-use crate::limits::{PAYLOAD_BYTES_MAX, is_payload_too_large};
+use crate::limits::is_payload_too_large;
 use crate::states;
 
 /// A Task that is about to be dispatched, whoever runs it.
@@ -41,7 +41,7 @@ impl<'a> Turn<'a> {
         let errand = errand.and_then(|errand| {
             let too_large = is_payload_too_large(&errand.arguments);
             if too_large {
-                Err(too_large_failure(&errand.state, "task input"))
+                Err(too_large_failure(&errand.state, "has a task input"))
             } else {
                 Ok(errand)
             }
@@ -180,14 +180,10 @@ impl<'a> Turn<'a> {
         Ok(Ok(()))
     }
 
+    /// The broker's word for a message that nobody answers is its success, be it late.
     pub(super) fn published(&mut self, task: Sequence, message_id: &str) -> Result<Taken, Broken> {
-        self.for_task(task, |turn, runner| {
-            turn.task_succeeded(
-                runner,
-                task,
-                &Payload::new(json!({ "MessageId": message_id })),
-            )
-        })
+        let message_id = Payload::new(json!({ "MessageId": message_id }));
+        self.reply(task, &Reply::Success(message_id))
     }
 
     pub(super) fn unroutable(
@@ -204,37 +200,36 @@ impl<'a> Turn<'a> {
             "Sagamore.Unroutable",
             "The broker has no queue for the task message.",
         );
-        self.for_task(task, |turn, runner| {
-            turn.attempt_failed(runner, task, failure, outcome)
-        })
+        self.message_failed(task, failure, outcome)
     }
 
     pub(super) fn dead_lettered(&mut self, task: Sequence, reason: &str) -> Result<Taken, Broken> {
         let cause = format!("The task message was dead-lettered: {reason}.");
         let failure = Failure::new("Sagamore.DeadLettered", cause);
-        self.for_task(task, |turn, runner| {
-            turn.attempt_failed(runner, task, failure, Outcome::Unknown)
-        })
+        self.message_failed(task, failure, Outcome::Unknown)
     }
 
-    /// What the bus says of a task message; of a step that drains it says no more than silence does.
-    fn for_task(
+    /// The bus did not get a task message to its service.
+    fn message_failed(
         &mut self,
         task: Sequence,
-        act: impl FnOnce(&mut Self, Runner) -> Result<(), Broken>,
+        failure: Failure,
+        outcome: Outcome,
     ) -> Result<Taken, Broken> {
-        use crate::execution::Waiter;
         let runner = match self.execution.waits.get(&task).copied() {
             Some(Waiter::Scope(scope)) => Runner::State(scope),
             Some(Waiter::Undo(entry)) => Runner::Undo(entry),
-            Some(Waiter::Drain(_) | Waiter::Execution) | None => {
-                return Ok(Err(Ignored::TaskClosed));
+            Some(Waiter::Drain(entry)) => {
+                self.drained(entry, task, outcome, Err(failure))?;
+                return Ok(Ok(()));
             }
+            Some(Waiter::Execution) | None => return Ok(Err(Ignored::TaskClosed)),
         };
         if self.in_flight(runner, task)?.is_none() {
             return Ok(Err(Ignored::UnknownTask));
         }
-        act(self, runner).map(Ok)
+        self.attempt_failed(runner, task, failure, outcome)?;
+        Ok(Ok(()))
     }
 
     fn in_flight(
@@ -270,7 +265,7 @@ impl<'a> Turn<'a> {
         result: &Payload,
     ) -> Result<(), Broken> {
         if is_payload_too_large(result) {
-            let failure = too_large_failure(&self.state_name(runner)?, "result");
+            let failure = too_large_failure(&self.state_name(runner)?, "returned a result");
             return self.attempt_failed(runner, task, failure, Outcome::Unknown);
         }
         let resource = self.resource(runner)?;
@@ -379,7 +374,8 @@ impl<'a> Turn<'a> {
         let Some(entry) = self.execution.entry_of_attempt(task) else {
             return Ok(Err(Ignored::TaskClosed));
         };
-        if !self.is_upgrade(entry, task)? {
+        // One over the limit failed its task as Unknown, and is no better when it comes late.
+        if !self.is_upgrade(entry, task)? || is_payload_too_large(result) {
             return Ok(Err(Ignored::TaskClosed));
         }
         self.record(Event::EntryUpgraded {
@@ -391,7 +387,6 @@ impl<'a> Turn<'a> {
     }
 
     fn is_upgrade(&self, entry: EntryId, task: Sequence) -> Result<bool, Broken> {
-        use crate::execution::Disposition;
         let step = self.step(entry)?;
         let is_news = step
             .attempts
@@ -427,10 +422,10 @@ pub(crate) fn undo_name(state: &str) -> String {
     format!("Compensate({state})")
 }
 
-/// The failure of data that passes the limit.
+/// The failure of data that passes the limit: `what` a state or task did with it.
 pub(crate) fn too_large_failure(state: &str, what: &str) -> Failure {
     let cause = format!(
-        "The state/task '{state}' has a {what} with a size exceeding the maximum of {PAYLOAD_BYTES_MAX} bytes."
+        "The state/task '{state}' {what} with a size exceeding the maximum number of bytes service limit."
     );
     Failure::new("States.DataLimitExceeded", cause)
 }

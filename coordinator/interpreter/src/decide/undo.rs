@@ -157,35 +157,26 @@ impl<'a> Turn<'a> {
         task: Sequence,
         reply: &Reply,
     ) -> Result<Taken, Broken> {
-        let (outcome, result, error, cause) = match reply {
+        match reply {
             // It keeps what time it was left.
-            Reply::Heartbeat => return Ok(Ok(())),
-            Reply::Success(result) => (Outcome::Committed, Some(result.clone()), None, None),
+            Reply::Heartbeat => {}
+            Reply::Success(result) => self.drained(entry, task, Outcome::Committed, Ok(result))?,
             Reply::Failure {
                 error,
                 cause,
                 effect,
-            } => (
-                of_failure(error, *effect),
-                None,
-                Some(error.clone()),
-                cause.clone(),
-            ),
-            Reply::Unusable { error, cause } => (
-                Outcome::Unknown,
-                None,
-                Some(error.clone()),
-                Some(cause.clone()),
-            ),
-        };
-        self.record(Event::EntryDrained {
-            entry,
-            task,
-            outcome,
-            result,
-            error,
-            cause,
-        })?;
+            } => {
+                let failure = Failure {
+                    error: error.clone(),
+                    cause: cause.clone(),
+                };
+                self.drained(entry, task, of_failure(error, *effect), Err(failure))?;
+            }
+            Reply::Unusable { error, cause } => {
+                let failure = Failure::new(error, cause.clone());
+                self.drained(entry, task, Outcome::Unknown, Err(failure))?;
+            }
+        }
         Ok(Ok(()))
     }
 
@@ -195,15 +186,34 @@ impl<'a> Turn<'a> {
         if until.is_none_or(|until| self.now < until) {
             return Ok(Err(Ignored::NotDue));
         }
-        let error = Some("States.Timeout".to_owned());
+        let failure = Failure {
+            error: "States.Timeout".to_owned(),
+            cause: None,
+        };
+        self.drained(entry, task, Outcome::Unknown, Err(failure))?;
+        Ok(Ok(()))
+    }
+
+    /// What became of a step that was in flight when its scope was closed.
+    pub(super) fn drained(
+        &mut self,
+        entry: EntryId,
+        task: Sequence,
+        outcome: Outcome,
+        answer: Result<&Payload, Failure>,
+    ) -> Result<(), Broken> {
+        let (result, error, cause) = match answer {
+            Ok(result) => (Some(result.clone()), None, None),
+            Err(Failure { error, cause }) => (None, Some(error), cause),
+        };
         self.record(Event::EntryDrained {
             entry,
             task,
-            outcome: Outcome::Unknown,
-            result: None,
+            outcome,
+            result,
             error,
-            cause: None,
+            cause,
         })?;
-        Ok(Ok(()))
+        Ok(())
     }
 }

@@ -159,7 +159,7 @@ fn string_matches(pattern: &str, text: &str) -> bool {
                 at += 1;
             }
             Some(Some(expected)) if *expected == text[in_text] => {
-                (at, in_text) = (at + 1, in_text + 1)
+                (at, in_text) = (at + 1, in_text + 1);
             }
             Some(Some(_)) | None => match star {
                 // The last star takes one character more.

@@ -57,6 +57,12 @@ fn until(
                 .and_then(|seconds| u32::try_from(seconds).ok());
             match seconds.filter(|seconds| *seconds <= Seconds::MAX) {
                 Some(seconds) => after(seconds),
+                None if !found.is_i64() && !found.is_u64() => {
+                    let path = path.text();
+                    Err(flow.runtime(format!(
+                        "The SecondsPath parameter cannot be parsed as a long value: {path} == {found}"
+                    )))
+                }
                 None => {
                     let text = format!(
                         "The SecondsPath parameter does not reference an integer value between 0 and {}: {} == {found}",

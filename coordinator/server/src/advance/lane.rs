@@ -1,129 +1,218 @@
 //! A lane: one batch after the other. A batch that fails is halved until the one input that is to blame stands alone.
+//!
+//! A lane moves by steps, so that the simulation can take its place and stop between any two of them; [`run`] takes
+//! the steps one after the other, and sleeps where the store is away.
 
 use std::time::Duration;
 
 use backoff::ExponentialBackoffBuilder;
 use backoff::backoff::Backoff;
 use sagamore_interpreter::Input;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{Batcher, Committed, Failed};
-use super::{BATCH_INPUTS_MAX, Error, Job};
+use super::{Answer, BATCH_INPUTS_MAX, Error, Request};
 use crate::store::{self, SetAside, Store};
 
-/// The longest pause between two tries to reach the store.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// An input in a lane, and who waits for its answer.
+pub struct Job {
+    request: Request,
+    answer: oneshot::Sender<Result<Answer, Error>>,
+}
 
-pub(super) async fn run<S: Store>(mut batcher: Batcher<S>, mut inputs: mpsc::Receiver<Job>) {
+/// A lane between two steps.
+///
+/// Dropped, it ends as a crash would: what is committed and not yet handed on is found by whoever takes over.
+pub struct Lane<S: Store> {
+    batcher: Batcher<S>,
+    /// What is to be taken; the next batch is the last.
+    open: Vec<Vec<Job>>,
+    /// What comes of the last commit or fault, before anything else is taken.
+    next: Option<Next>,
+}
+
+/// What a lane has to do before it takes more.
+enum Next {
+    /// The answers are given, the messages are sent.
+    HandOn(Vec<Job>, Committed),
+    /// The input can't be taken: its execution is shown as an incident, and all others go on.
+    SetAside(Box<Job>, String),
+}
+
+/// What a step of a lane did.
+#[derive(Debug)]
+pub enum Step {
+    /// Something; there may be more to do.
+    Progressed,
+    /// Nothing, for the store failed: the same step is to be tried again.
+    Held(store::Error),
+    /// Nothing: all that was put in is done.
+    Idle,
+}
+
+pub(super) async fn run<S: Store>(batcher: Batcher<S>, mut inputs: mpsc::Receiver<Job>) {
+    let mut lane = Lane::new(batcher);
     let mut jobs = Vec::with_capacity(BATCH_INPUTS_MAX);
     while inputs.recv_many(&mut jobs, BATCH_INPUTS_MAX).await > 0 {
-        // What the world did comes before what did not happen: a reply that is there beats its timeout.
-        jobs.sort_by_key(|job| matches!(job.request.input, Input::Due { .. }));
-        take(&mut batcher, std::mem::take(&mut jobs)).await;
+        lane.put(std::mem::take(&mut jobs));
+        finish(&mut lane).await;
     }
 }
 
-async fn take<S: Store>(batcher: &mut Batcher<S>, jobs: Vec<Job>) {
-    let mut open = vec![jobs];
+/// Takes steps until all is done.
+async fn finish<S: Store>(lane: &mut Lane<S>) {
     let mut pauses = ExponentialBackoffBuilder::new()
-        .with_initial_interval(Duration::from_millis(20))
+        .with_initial_interval(PAUSE_MIN)
         .with_max_interval(PAUSE_MAX)
         .with_max_elapsed_time(None)
         .build();
-    while let Some(mut jobs) = open.pop() {
-        let requests: Vec<_> = jobs.iter().map(|job| &job.request).collect();
-        match batcher.take(&requests).await {
-            Ok(committed) => {
-                pauses.reset();
-                finish(batcher, jobs, committed).await;
+    loop {
+        match lane.step().await {
+            Step::Progressed => pauses.reset(),
+            Step::Held(error) => {
+                tracing::warn!(error = %Chain(&error), inputs = lane.inputs(), "the store is away; inputs are held");
+                tokio::time::sleep(pauses.next_backoff().unwrap_or(PAUSE_MAX)).await;
             }
+            Step::Idle => return,
+        }
+    }
+}
+
+impl Job {
+    /// An input, and the end at which its answer comes out.
+    pub fn new(request: Request) -> (Job, oneshot::Receiver<Result<Answer, Error>>) {
+        let (answer, answered) = oneshot::channel();
+        (Job { request, answer }, answered)
+    }
+}
+
+impl<S: Store> Lane<S> {
+    /// A lane that holds nothing.
+    pub fn new(batcher: Batcher<S>) -> Lane<S> {
+        Lane {
+            batcher,
+            open: Vec::new(),
+            next: None,
+        }
+    }
+
+    /// Puts in what is taken after all that was put in before.
+    pub fn put(&mut self, mut jobs: Vec<Job>) {
+        // What the world did comes before what did not happen: a reply that is there beats its timeout.
+        jobs.sort_by_key(|job| matches!(job.request.input, Input::Due { .. }));
+        if !jobs.is_empty() {
+            self.open.insert(0, jobs);
+        }
+    }
+
+    /// How many inputs are still to be taken.
+    fn inputs(&self) -> usize {
+        self.open.iter().map(Vec::len).sum()
+    }
+
+    /// Does the next thing: takes a batch, hands on what was committed, or finds out what was.
+    pub async fn step(&mut self) -> Step {
+        match self.next.take() {
+            Some(Next::HandOn(jobs, committed)) => self.hand_on(jobs, committed).await,
+            Some(Next::SetAside(job, problem)) => self.set_aside(job, problem).await,
+            None => match self.open.pop() {
+                Some(jobs) => self.take(jobs).await,
+                None => self.send_doubtful().await,
+            },
+        }
+    }
+
+    async fn take(&mut self, mut jobs: Vec<Job>) -> Step {
+        let requests: Vec<_> = jobs.iter().map(|job| &job.request).collect();
+        match self.batcher.take(&requests).await {
+            Ok(committed) => self.next = Some(Next::HandOn(jobs, committed)),
             Err(Failed::Input { index, problem }) => {
-                let job = jobs.remove(index);
-                set_aside(batcher, job, problem).await;
+                let job = Box::new(jobs.remove(index));
+                self.next = Some(Next::SetAside(job, problem));
                 if !jobs.is_empty() {
-                    open.push(jobs);
+                    self.open.push(jobs);
                 }
             }
-            Err(Failed::Store(store::Error::Unavailable(source))) => {
-                tracing::warn!(error = %Chain(source.as_ref()), inputs = jobs.len(), "the store is away; inputs are held");
-                tokio::time::sleep(pauses.next_backoff().unwrap_or(PAUSE_MAX)).await;
-                open.push(jobs);
+            Err(Failed::Store(error @ store::Error::Unavailable(_))) => {
+                self.open.push(jobs);
+                return Step::Held(error);
             }
             Err(Failed::Store(
                 error @ (store::Error::Refused(_) | store::Error::Corrupt { .. }),
             )) => {
                 if jobs.len() == 1 {
                     let problem = Chain(&error).to_string();
-                    set_aside(batcher, jobs.remove(0), problem).await;
+                    self.next = Some(Next::SetAside(Box::new(jobs.remove(0)), problem));
                 } else {
                     let second = jobs.split_off(jobs.len() / 2);
                     // The first half is taken first: the order within an execution stays.
-                    open.push(second);
-                    open.push(jobs);
+                    self.open.push(second);
+                    self.open.push(jobs);
                 }
             }
         }
+        Step::Progressed
     }
-    send_doubtful(batcher).await;
-}
 
-/// Sends what a transaction committed that seemed to fail.
-async fn send_doubtful<S: Store>(batcher: &mut Batcher<S>) {
-    loop {
-        match batcher.resolve_doubt().await {
+    async fn hand_on(&mut self, jobs: Vec<Job>, committed: Committed) -> Step {
+        for (job, answer) in jobs.into_iter().zip(committed.answers) {
+            // Whoever asked may have gone away; the turn is committed all the same.
+            let _ = job.answer.send(answer);
+        }
+        if let Some(due) = committed.next_due {
+            self.batcher.alarm().set(due);
+        }
+        for publication in committed.publications {
+            self.batcher.outbox().send(publication).await;
+        }
+        Step::Progressed
+    }
+
+    /// Sends what a transaction committed that seemed to fail.
+    async fn send_doubtful(&mut self) -> Step {
+        if !self.batcher.is_in_doubt() {
+            return Step::Idle;
+        }
+        match self.batcher.resolve_doubt().await {
             Ok(publications) => {
                 for publication in publications {
-                    batcher.outbox().send(publication).await;
+                    self.batcher.outbox().send(publication).await;
                 }
-                return;
+                Step::Progressed
             }
-            Err(error) => {
-                tracing::warn!(error = %Chain(&error), "what was committed last is not known yet");
-                tokio::time::sleep(PAUSE_MAX).await;
-            }
+            Err(error) => Step::Held(error),
         }
     }
-}
 
-async fn finish<S: Store>(batcher: &Batcher<S>, jobs: Vec<Job>, committed: Committed) {
-    for (job, answer) in jobs.into_iter().zip(committed.answers) {
-        // Whoever asked may have gone away; the turn is committed all the same.
-        let _ = job.answer.send(answer);
-    }
-    if let Some(due) = committed.next_due {
-        batcher.alarm().set(due);
-    }
-    for publication in committed.publications {
-        batcher.outbox().send(publication).await;
-    }
-}
-
-/// The input can't be taken: its execution is shown as an incident, and all others go on.
-async fn set_aside<S: Store>(batcher: &Batcher<S>, job: Job, problem: String) {
-    let execution = job.request.execution;
-    tracing::error!(%execution, problem, "an input can't be taken and is set aside");
-    let aside = SetAside {
-        execution,
-        input: job.request.input,
-        problem: problem.clone(),
-    };
-    // A client learns of it by its answer, and may ask again.
-    if !matches!(
-        aside.input,
-        Input::Start(_) | Input::Stop { .. } | Input::RetryIncident { .. }
-    ) {
-        loop {
-            match batcher.store().set_aside(&aside).await {
-                Err(store::Error::Unavailable(_)) => tokio::time::sleep(PAUSE_MAX).await,
+    async fn set_aside(&mut self, job: Box<Job>, problem: String) -> Step {
+        let Request {
+            execution, input, ..
+        } = &job.request;
+        tracing::error!(%execution, problem, "an input can't be taken and is set aside");
+        // A client learns of it by its answer, and may ask again.
+        if !matches!(
+            input,
+            Input::Start(_) | Input::Stop { .. } | Input::RetryIncident { .. }
+        ) {
+            let aside = SetAside {
+                execution: *execution,
+                input: input.clone(),
+                problem: problem.clone(),
+            };
+            match self.batcher.store().set_aside(&aside).await {
+                Ok(()) => {}
+                Err(error @ store::Error::Unavailable(_)) => {
+                    self.next = Some(Next::SetAside(job, problem));
+                    return Step::Held(error);
+                }
                 Err(error) => {
                     tracing::error!(%execution, error = %Chain(&error), "the incident can't be written");
-                    break;
                 }
-                Ok(()) => break,
             }
         }
+        let _ = job.answer.send(Err(Error::SetAside(problem)));
+        Step::Progressed
     }
-    let _ = job.answer.send(Err(Error::SetAside(problem)));
 }
 
 /// An error with its sources, for the log.
@@ -140,3 +229,7 @@ impl std::fmt::Display for Chain<'_> {
         Ok(())
     }
 }
+
+/// The first pause between two tries to reach the store, and the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(2);

@@ -18,10 +18,11 @@ use jiff::Timestamp;
 use sagamore_interpreter::{ExecutionId, Ignored, Input};
 use sagamore_messages::{Names, TokenKey};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 pub use batch::{Batcher, Committed};
+pub use lane::{Job, Lane, Step};
 pub use outbox::{Outbox, PUBLICATIONS_MAX, Publication, What};
 
 use crate::alarm::Alarm;
@@ -98,11 +99,6 @@ pub enum Error {
     Stopping,
 }
 
-struct Job {
-    request: Request,
-    answer: oneshot::Sender<Result<Answer, Error>>,
-}
-
 impl Request {
     /// An input of an execution that exists.
     pub fn new(execution: ExecutionId, input: Input) -> Request {
@@ -154,11 +150,11 @@ impl Advance {
         &self,
         request: Request,
     ) -> Result<impl Future<Output = Result<Answer, Error>> + use<>, Error> {
-        let (answer, answered) = oneshot::channel();
         let lane = request.execution.0.as_u128() % self.lanes.len() as u128;
         let lane = usize::try_from(lane).unwrap_or(0);
+        let (job, answered) = Job::new(request);
         self.lanes[lane]
-            .send(Job { request, answer })
+            .send(job)
             .await
             .map_err(|_| Error::Stopping)?;
         Ok(async move { answered.await.unwrap_or(Err(Error::Stopping)) })

@@ -91,92 +91,74 @@ fn parked_properties(
     now: Timestamp,
 ) -> BasicProperties {
     let mut headers = FieldTable::default();
-    let mut note = |name: &str, value: &str| {
-        let name = ShortString::try_new(name).expect("our own names are short");
-        headers.insert(name, AMQPValue::LongString(clipped(value).into()));
-    };
-    note("sagamore-reason", reason);
-    note("sagamore-parked-from", from);
-    note("sagamore-parked-at", &now.to_string());
+    note(&mut headers, "sagamore-reason", reason);
+    note(&mut headers, "sagamore-parked-from", from);
+    note(&mut headers, "sagamore-parked-at", &now.to_string());
     // With its expiration it would vanish from the queue; with another's user id the broker would refuse it.
     if let Some(expiration) = original.expiration() {
-        note("sagamore-parked-expiration", expiration.as_str());
+        note(
+            &mut headers,
+            "sagamore-parked-expiration",
+            expiration.as_str(),
+        );
     }
     if let Some(user_id) = original.user_id() {
-        note("sagamore-parked-user-id", user_id.as_str());
+        note(&mut headers, "sagamore-parked-user-id", user_id.as_str());
     }
-    let theirs = original.headers().as_ref();
-    match theirs.filter(|theirs| table_bytes(theirs) <= HEADERS_BYTES_MAX) {
-        Some(theirs) => {
-            for (name, value) in theirs {
-                // The broker would send copies to whatever queues these name.
-                let name = match name.as_str() {
-                    "CC" => "sagamore-parked-cc".into(),
-                    "BCC" => "sagamore-parked-bcc".into(),
-                    _ => name.clone(),
-                };
-                // What an earlier stay in this queue noted is out of date.
-                if !headers.contains_key(name.as_str()) {
-                    headers.insert(name, value.clone());
-                }
-            }
-        }
-        None if theirs.is_some() => note("sagamore-parked-without", "headers: too large"),
-        None => {}
+    if let Some(theirs) = original.headers() {
+        keep(&mut headers, theirs);
     }
-    let copied = BasicProperties::default();
-    let text = ShortString::clone;
-    let copied = with(
-        copied,
-        original.kind().as_ref().map(text),
-        BasicProperties::with_type,
-    );
-    let copied = with(
-        copied,
-        original.message_id().as_ref().map(text),
-        BasicProperties::with_message_id,
-    );
-    let copied = with(
-        copied,
-        original.correlation_id().as_ref().map(text),
-        BasicProperties::with_correlation_id,
-    );
-    let copied = with(
-        copied,
-        original.reply_to().as_ref().map(text),
-        BasicProperties::with_reply_to,
-    );
-    let copied = with(
-        copied,
-        original.content_type().as_ref().map(text),
-        BasicProperties::with_content_type,
-    );
-    let copied = with(
-        copied,
-        original.content_encoding().as_ref().map(text),
-        BasicProperties::with_content_encoding,
-    );
-    let copied = with(
-        copied,
-        original.app_id().as_ref().map(text),
-        BasicProperties::with_app_id,
-    );
-    let copied = with(
-        copied,
-        *original.timestamp(),
-        BasicProperties::with_timestamp,
-    );
-    copied.with_delivery_mode(2).with_headers(headers)
+    harmless(original)
+        .with_delivery_mode(2)
+        .with_headers(headers)
 }
 
-fn with<T>(
-    properties: BasicProperties,
-    value: Option<T>,
-    set: impl FnOnce(BasicProperties, T) -> BasicProperties,
-) -> BasicProperties {
-    match value {
-        Some(value) => set(properties, value),
-        None => properties,
+fn note(headers: &mut FieldTable, name: &str, value: &str) {
+    let name = ShortString::try_new(name).expect("our own names are short");
+    headers.insert(name, AMQPValue::LongString(clipped(value).into()));
+}
+
+/// Adds the original's headers to our notes.
+fn keep(headers: &mut FieldTable, theirs: &FieldTable) {
+    if table_bytes(theirs) > HEADERS_BYTES_MAX {
+        note(headers, "sagamore-parked-without", "headers: too large");
+        return;
+    }
+    for (name, value) in theirs {
+        // The broker would send copies to whatever queues these name.
+        let name = match name.as_str() {
+            "CC" => "sagamore-parked-cc".into(),
+            "BCC" => "sagamore-parked-bcc".into(),
+            _ => name.clone(),
+        };
+        // What an earlier stay in this queue noted is out of date.
+        if !headers.contains_key(name.as_str()) {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+/// A copy of the properties that can be published as they are.
+fn harmless(original: &BasicProperties) -> BasicProperties {
+    type To = BasicProperties;
+    let texts: [(&Option<ShortString>, fn(To, ShortString) -> To); 7] = [
+        (original.kind(), To::with_type),
+        (original.message_id(), To::with_message_id),
+        (original.correlation_id(), To::with_correlation_id),
+        (original.reply_to(), To::with_reply_to),
+        (original.content_type(), To::with_content_type),
+        (original.content_encoding(), To::with_content_encoding),
+        (original.app_id(), To::with_app_id),
+    ];
+    let mut copy = To::default();
+    for (text, set) in texts {
+        if let Some(text) = text {
+            copy = set(copy, text.clone());
+        }
+    }
+    match original.timestamp() {
+        Some(seconds) => copy.with_timestamp(*seconds),
+        None => copy,
     }
 }
 

@@ -29,10 +29,6 @@ pub(super) enum State {
 }
 
 impl Record {
-    pub(super) fn is_blank(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Whether its undo has something to do, or may have.
     pub(super) fn may_have_effect(&self) -> bool {
         match self.state {
@@ -45,6 +41,10 @@ impl Record {
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 impl Record {
+    pub(super) fn is_blank(&self) -> bool {
+        *self == Self::default()
+    }
+
     pub(super) fn from_row(
         key: &str,
         (state, uncertain, answer): (String, i32, Option<String>),

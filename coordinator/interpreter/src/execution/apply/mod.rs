@@ -53,12 +53,15 @@ impl Execution {
             Event::StateExited { scope, output, .. } => self.exit(record, *scope, output),
             Event::ParallelStateStarted { scope } => {
                 self.follow(record, Runner::State(*scope))?;
+                self.close_backoff(Runner::State(*scope))?;
                 self.position(*scope)?.activity = Activity::Branches(Vec::new());
                 Ok(())
             }
             Event::BranchStarted { parent, block } => self.start_branch(sequence, *parent, *block),
             Event::BranchSucceeded { scope, output } => self.end_branch(*scope, output),
-            Event::ParallelStateSucceeded { scope } | Event::ParallelStateFailed { scope, .. } => {
+            // What comes next follows from the last branch's end, as in Step Functions.
+            Event::ParallelStateSucceeded { scope } => self.gather(*scope, sequence),
+            Event::ParallelStateFailed { scope, .. } => {
                 self.follow(record, Runner::State(*scope))?;
                 self.gather(*scope, sequence)
             }
@@ -109,6 +112,7 @@ impl Execution {
                     position,
                 };
                 self.scope(*scope)?.phase = Phase::Compensating(Box::new(goal));
+                self.mark_undone(*scope, *target, sequence)?;
                 self.head.is_compensating = true;
                 if self.is_finishing() {
                     self.close_wait(Sequence(1));
@@ -182,7 +186,15 @@ impl Execution {
         self.follow(record, Runner::State(scope))?;
         let position = self.leave(scope, Phase::Between, None)?;
         if let Some(entry) = position.and_then(|position| position.entry) {
-            self.step(entry)?.output = Some(output.clone());
+            let step = self.step(entry)?;
+            // What a catcher yields is not the step's.
+            if step
+                .attempts
+                .last()
+                .is_some_and(|last| last.result.is_some())
+            {
+                step.output = Some(output.clone());
+            }
         }
         Ok(())
     }
@@ -199,15 +211,8 @@ impl Execution {
             return Err(Broken::new(format!("scope {} has no branches", parent.0)));
         };
         branches.push(id);
-        let scope = Scope {
-            id,
-            parent: Some(parent),
-            block,
-            last_event,
-            last_entry: None,
-            phase: Phase::Between,
-        };
-        self.scopes.insert(id, scope);
+        self.scopes
+            .insert(id, Scope::new(id, Some(parent), block, last_event));
         self.touched.scope(id);
         Ok(())
     }

@@ -1,0 +1,196 @@
+//! The timeline of a case: what each act of its script led to, record by record, effect by effect.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use sagamore_interpreter::{Decision, Ignored, Input, Reply, Sequence};
+use sagamore_tests::saga::Saga;
+use sagamore_tests::saga::text::Writer;
+
+use crate::script::{Act, Attempt, Script};
+
+/// What comes of the script.
+pub fn timeline(definition: &str, script: &Script) -> Result<String> {
+    let mut run = Run {
+        is_brief: script.is_brief,
+        ..Run::default()
+    };
+    for (line, act) in &script.acts {
+        run.act(definition, line, act)
+            .with_context(|| format!("{line}\n{}", run.text))?;
+    }
+    run.end();
+    Ok(run.text)
+}
+
+#[derive(Default)]
+struct Run {
+    saga: Option<Saga>,
+    is_brief: bool,
+    text: String,
+}
+
+impl Run {
+    fn act(&mut self, definition: &str, line: &str, act: &Act) -> Result<()> {
+        if let Act::Start(input) = act {
+            self.end();
+            self.heading(line);
+            let (saga, decision) = Saga::start(definition, input.clone())?;
+            self.saga = Some(saga);
+            self.tell(&decision);
+            return Ok(());
+        }
+        if let Act::After(duration) = act {
+            if !self.is_brief {
+                self.heading(line);
+            }
+            return self.pass(*duration);
+        }
+        let input = self.input(act)?;
+        if !self.is_brief {
+            self.heading(line);
+        }
+        self.take(&input)
+    }
+
+    fn pass(&mut self, duration: jiff::SignedDuration) -> Result<()> {
+        let until = self.saga()?.now.checked_add(duration)?;
+        while let Some((due, wait)) = self.saga()?.next_due().filter(|(due, _)| *due <= until) {
+            let saga = self.saga()?;
+            saga.now = saga.now.max(due);
+            if !self.is_brief {
+                let saga = self.saga()?;
+                let line = format!("  at {} due {wait}\n", Writer(saga).time(saga.now));
+                self.text += &line;
+            }
+            self.take(&Input::Due { wait })?;
+            ensure!(
+                self.saga()?.next_due() != Some((due, wait)),
+                "wait {wait} stays due"
+            );
+        }
+        self.saga()?.now = until;
+        Ok(())
+    }
+
+    fn take(&mut self, input: &Input) -> Result<()> {
+        match self.saga()?.take(input)? {
+            Ok(decision) => self.tell(&decision),
+            Err(ignored) if !self.is_brief => {
+                let ignored = match ignored {
+                    Ignored::AlreadyStarted { .. } => "AlreadyStarted".to_owned(),
+                    other => format!("{other:?}"),
+                };
+                self.text += &format!("     ignored {ignored}\n");
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, decision: &Decision) {
+        let Some(saga) = self.saga.as_ref().filter(|_| !self.is_brief) else {
+            return;
+        };
+        let writer = Writer(saga);
+        let records = decision.history.iter().map(|record| writer.record(record));
+        let effects = decision.effects.iter().map(|effect| writer.effect(effect));
+        for line in records.chain(effects) {
+            self.text += &(line + "\n");
+        }
+    }
+
+    fn heading(&mut self, line: &str) {
+        if !self.text.is_empty() {
+            self.text += "\n";
+        }
+        self.text += &format!("{line}\n");
+    }
+
+    /// How the execution stands when the script leaves it.
+    fn end(&mut self) {
+        let Some(saga) = self.saga.take() else { return };
+        let writer = Writer(&saga);
+        let gap = if self.is_brief { "" } else { "\n" };
+        self.text += &format!("{gap}= {}\n", writer.standing());
+        for entry in writer.ledger() {
+            self.text += &format!("= {entry}\n");
+        }
+    }
+
+    fn saga(&mut self) -> Result<&mut Saga> {
+        self.saga.as_mut().context("nothing was started")
+    }
+
+    fn input(&mut self, act: &Act) -> Result<Input> {
+        let reply = |task: Sequence, reply: Reply| Input::Reply { task, reply };
+        Ok(match act {
+            Act::Start(_) | Act::After(_) => unreachable!("taken by the caller"),
+            Act::Succeed(attempt, body) => {
+                reply(self.task(attempt)?, Reply::Success(Arc::new(body.clone())))
+            }
+            Act::Fail {
+                attempt,
+                error,
+                cause,
+                effect,
+            } => reply(
+                self.task(attempt)?,
+                Reply::Failure {
+                    error: error.clone(),
+                    cause: cause.clone(),
+                    effect: *effect,
+                },
+            ),
+            Act::Heartbeat(attempt) => reply(self.task(attempt)?, Reply::Heartbeat),
+            Act::Unusable(attempt) => reply(
+                self.task(attempt)?,
+                Reply::Unusable {
+                    error: "Sagamore.InvalidReply".to_owned(),
+                    cause: "The reply is not JSON.".to_owned(),
+                },
+            ),
+            Act::Published(attempt) => Input::Published {
+                task: self.task(attempt)?,
+                message_id: "message-1".to_owned(),
+            },
+            Act::Unroutable {
+                attempt,
+                only_publish,
+            } => Input::Unroutable {
+                task: self.task(attempt)?,
+                only_publish: *only_publish,
+            },
+            Act::DeadLetter(attempt, reason) => Input::DeadLettered {
+                task: self.task(attempt)?,
+                reason: reason.clone(),
+            },
+            Act::Stop(error, cause) => Input::Stop {
+                error: error.clone(),
+                cause: cause.clone(),
+            },
+            Act::Retry(state) => {
+                let mut incidents = self.saga()?.incidents();
+                let found = incidents.find(|(_, of)| of == state);
+                Input::RetryIncident {
+                    incident: found.context("there is no such incident")?.0,
+                    by: Some("olga".to_owned()),
+                    reason: Some("the service is back".to_owned()),
+                }
+            }
+        })
+    }
+
+    fn task(&mut self, attempt: &Attempt) -> Result<Sequence> {
+        let sent = &self.saga()?.dispatched;
+        let mut attempts = sent
+            .iter()
+            .filter(|(_, dispatch)| dispatch.state == attempt.state);
+        let found = match attempt.number {
+            Some(number) => attempts.nth(number - 1),
+            None => attempts.next_back(),
+        };
+        let (task, _) = found.with_context(|| format!("{} was not sent", attempt.state))?;
+        Ok(*task)
+    }
+}
