@@ -45,7 +45,7 @@ pub(super) async fn show<S: Store>(
 }
 
 /// `POST /reviews/{token}`: somebody decides, by the form or with JSON.
-pub(super) async fn decide<S: Store>(
+pub(super) async fn judge<S: Store>(
     State(api): State<Api<S>>,
     Path(token): Path<String>,
     headers: HeaderMap,

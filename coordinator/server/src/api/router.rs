@@ -72,7 +72,7 @@ pub fn router<S: Store>(api: Api<S>) -> Router {
         .route("/reviews", get(reviews::inbox::<S>))
         .route(
             "/reviews/{token}",
-            get(reviews::show::<S>).post(reviews::decide::<S>),
+            get(reviews::show::<S>).post(reviews::judge::<S>),
         )
         .route("/sagamore/v1/reviews", get(reviews::list::<S>))
         .route("/sagamore/v1/incidents", get(incidents::list::<S>))
