@@ -122,35 +122,8 @@ impl Run {
             _ if self.denied.contains(&task) => 5,
             way => way,
         };
-        match way {
-            // Nobody has the queue, so it never ran; of an undo that is no news for its step.
-            12 => {
-                return self.take(Input::Unroutable {
-                    task,
-                    only_publish: true,
-                });
-            }
-            // It may have run when it was published first, and runs once more.
-            13 => {
-                self.messages.push((task, message));
-                return self.take(Input::Unroutable {
-                    task,
-                    only_publish: false,
-                });
-            }
-            14 => {
-                return self.take(Input::DeadLettered {
-                    task,
-                    reason: "rejected".to_owned(),
-                });
-            }
-            // It is lost, or late.
-            15 if choices.one_of(2) == 0 => return Ok(()),
-            15 => {
-                self.messages.push((task, message));
-                return Ok(());
-            }
-            _ => {}
+        if way >= 12 {
+            return self.lose(choices, way, task, message);
         }
         let reply = if matches!(way, 8 | 9) {
             self.denied.insert(task);
@@ -189,6 +162,42 @@ impl Run {
                 },
             }),
             _ => self.take(reply),
+        }
+    }
+
+    /// A task message does not reach its service, or not now.
+    fn lose(
+        &mut self,
+        choices: &mut Choices<'_>,
+        way: usize,
+        task: Sequence,
+        message: Dispatch,
+    ) -> Result<()> {
+        match way {
+            // Nobody has the queue, so it never ran; of an undo that is no news for its step.
+            12 => self.take(Input::Unroutable {
+                task,
+                only_publish: true,
+            }),
+            // It may have run when it was published first, and runs once more.
+            13 => {
+                self.messages.push((task, message));
+                self.take(Input::Unroutable {
+                    task,
+                    only_publish: false,
+                })
+            }
+            14 => self.take(Input::DeadLettered {
+                task,
+                reason: "rejected".to_owned(),
+            }),
+            // It is lost, or late.
+            _ => {
+                if choices.one_of(2) == 1 {
+                    self.messages.push((task, message));
+                }
+                Ok(())
+            }
         }
     }
 

@@ -38,9 +38,14 @@ const DRAIN_MAX: Duration = Duration::from_secs(25);
 /// What keeps it from starting: an address that is taken, a database that refuses the migrations, a bad setting.
 pub async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let listener = TcpListener::bind(settings.http).await;
-    let listener = listener.with_context(|| format!("failed to listen on {} (SAGAMORE_HTTP)", settings.http))?;
-    let Some(started) = stop.run_until_cancelled(connect(&settings)).await else { return Ok(()) };
-    Coordinator::new(settings, started?, listener.local_addr()?)?.run(listener, stop).await
+    let listener = listener
+        .with_context(|| format!("failed to listen on {} (SAGAMORE_HTTP)", settings.http))?;
+    let Some(started) = stop.run_until_cancelled(connect(&settings)).await else {
+        return Ok(());
+    };
+    Coordinator::new(settings, started?, listener.local_addr()?)?
+        .run(listener, stop)
+        .await
 }
 
 /// Connects to the database, for as long as it takes: it may start after the coordinator.
@@ -52,15 +57,24 @@ async fn connect(settings: &Settings) -> anyhow::Result<PostgresStore> {
         .build();
     let connections = u32::try_from(LANES.get()).unwrap_or(u32::MAX) + CONNECTIONS_BESIDE;
     let connect = || async {
-        PostgresStore::connect(settings.database_url.as_str(), connections).await.map_err(|error| match error {
-            StoreError::Unavailable(_) => backoff::Error::transient(error),
-            StoreError::Refused(_) | StoreError::Corrupt { .. } => backoff::Error::permanent(error),
-        })
+        PostgresStore::connect(settings.database_url.as_str(), connections)
+            .await
+            .map_err(|error| match error {
+                StoreError::Unavailable(_) => backoff::Error::transient(error),
+                StoreError::Refused(_) | StoreError::Corrupt { .. } => {
+                    backoff::Error::permanent(error)
+                }
+            })
     };
     let notify = |error: StoreError, _| {
-        tracing::warn!(error = &error as &dyn std::error::Error, "waiting for the database (DATABASE_URL)");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "waiting for the database (DATABASE_URL)"
+        );
     };
-    backoff::future::retry_notify(waiting, connect, notify).await.context("failed to open the database (DATABASE_URL)")
+    backoff::future::retry_notify(waiting, connect, notify)
+        .await
+        .context("failed to open the database (DATABASE_URL)")
 }
 
 /// A coordinator that is about to run.
@@ -72,14 +86,36 @@ struct Coordinator {
 }
 
 impl Coordinator {
-    fn new(settings: Settings, store: PostgresStore, address: SocketAddr) -> anyhow::Result<Coordinator> {
-        let public_url = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-        Ok(Coordinator { settings, store, public_url, coordinator: CoordinatorId(Uuid::now_v7()) })
+    fn new(
+        settings: Settings,
+        store: PostgresStore,
+        address: SocketAddr,
+    ) -> anyhow::Result<Coordinator> {
+        let public_url = settings
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{address}"));
+        Ok(Coordinator {
+            settings,
+            store,
+            public_url,
+            coordinator: CoordinatorId(Uuid::now_v7()),
+        })
     }
 
     async fn run(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-        let Coordinator { settings, store, public_url, coordinator } = self;
-        let token_key = TokenKey::new(&store.token_secret().await.context("failed to read the key of task tokens")?);
+        let Coordinator {
+            settings,
+            store,
+            public_url,
+            coordinator,
+        } = self;
+        let token_key = TokenKey::new(
+            &store
+                .token_secret()
+                .await
+                .context("failed to read the key of task tokens")?,
+        );
         let (outbox, publications) = Outbox::new();
         let alarm = Alarm::default();
         let identity = Arc::new(Identity {
@@ -91,8 +127,16 @@ impl Coordinator {
         });
         let lanes = TaskTracker::new();
         let advance = Advance::start(&store, &identity, &outbox, LANES, &lanes);
-        let commands = Commands::new(store.clone(), advance.clone(), &settings.region, &settings.account);
-        let bus = Bus::new(bus_settings(&settings), calls(&store, &advance, &commands, &token_key))?;
+        let commands = Commands::new(
+            store.clone(),
+            advance.clone(),
+            &settings.region,
+            &settings.account,
+        );
+        let bus = Bus::new(
+            bus_settings(&settings),
+            calls(&store, &advance, &commands, &token_key),
+        )?;
         let handle = bus.handle();
         let gate = handle.gate().clone();
         let api = api::Api::new(api::Parts {
@@ -103,12 +147,21 @@ impl Coordinator {
         });
         let lease = Lease::new(store.clone(), coordinator, outbox.clone(), gate.clone());
         // Before the first turn is written, so that somebody takes it over whatever happens then.
-        lease.register().await.context("failed to register with the database")?;
+        lease
+            .register()
+            .await
+            .context("failed to register with the database")?;
         tracing::info!(http = %listener.local_addr()?, %coordinator, "sagamore serves");
 
         let stopping = TaskTracker::new();
         let (bus_stop, lease_stop) = (CancellationToken::new(), CancellationToken::new());
-        let timers = Timers { store: store.clone(), coordinator, advance, gate, alarm };
+        let timers = Timers {
+            store: store.clone(),
+            coordinator,
+            advance,
+            gate,
+            alarm,
+        };
         stopping.spawn(timers.run(stop.clone()));
         let leasing = tokio::spawn(lease.run(lease_stop.clone()));
         let publishing = tokio::spawn(bus.run(publications, outbox, bus_stop.clone()));
@@ -131,7 +184,10 @@ impl Coordinator {
         lease_stop.cancel();
         let _ = leasing.await;
         if let Err(error) = store.release(coordinator).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the lease lapses by itself");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the lease lapses by itself"
+            );
         }
         served.context("the HTTP server failed")
     }
@@ -152,7 +208,12 @@ fn bus_settings(settings: &Settings) -> bus::Settings {
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// What the bus calls.
-fn calls(store: &PostgresStore, advance: &Advance, commands: &Commands<PostgresStore>, key: &TokenKey) -> bus::Calls {
+fn calls(
+    store: &PostgresStore,
+    advance: &Advance,
+    commands: &Commands<PostgresStore>,
+    key: &TokenKey,
+) -> bus::Calls {
     let (advance, store, commands) = (advance.clone(), store.clone(), commands.clone());
     bus::Calls {
         submit: Arc::new(move |execution, input| {
@@ -162,15 +223,26 @@ fn calls(store: &PostgresStore, advance: &Advance, commands: &Commands<PostgresS
         still_open: Arc::new(move |execution, wait| {
             let store = store.clone();
             // When it can't be known, a duplicate is the lesser evil.
-            Box::pin(async move { store.still_open(&[(execution, wait)]).await.map_or(true, |open| !open.is_empty()) })
+            Box::pin(async move {
+                store
+                    .still_open(&[(execution, wait)])
+                    .await
+                    .map_or(true, |open| !open.is_empty())
+            })
         }),
         run_command: Arc::new(move |message_id, command| {
             let commands = commands.clone();
             Box::pin(async move {
-                commands.run(&message_id, command).await.map_err(|error| match error.is_passing() {
-                    true => CommandError::NotNow,
-                    false => CommandError::Refused { name: error.name.to_owned(), message: error.message },
-                })
+                commands
+                    .run(&message_id, command)
+                    .await
+                    .map_err(|error| match error.is_passing() {
+                        true => CommandError::NotNow,
+                        false => CommandError::Refused {
+                            name: error.name.to_owned(),
+                            message: error.message,
+                        },
+                    })
             })
         }),
         key: key.clone(),

@@ -167,6 +167,35 @@ impl Writer<'_> {
                 kind.as_str(),
                 payload(output)
             ),
+            Event::ParallelStateStarted { .. }
+            | Event::ParallelStateSucceeded { .. }
+            | Event::ParallelStateFailed { .. }
+            | Event::ScopeClosed { .. }
+            | Event::WaitScheduled { .. }
+            | Event::Yielded { .. }
+            | Event::BranchStarted { .. }
+            | Event::BranchSucceeded { .. } => self.scope(event),
+            Event::TaskScheduled(_)
+            | Event::TaskStarted { .. }
+            | Event::TaskSubmitted { .. }
+            | Event::TaskSucceeded { .. }
+            | Event::TaskFailed { .. }
+            | Event::TaskTimedOut { .. }
+            | Event::RetryScheduled { .. } => self.task(event),
+            Event::UndoStarted { .. }
+            | Event::UndoSucceeded { .. }
+            | Event::UndoSuspended { .. }
+            | Event::IncidentRetried { .. }
+            | Event::EntryArmed { .. }
+            | Event::EntryDrained { .. }
+            | Event::EntryUpgraded { .. }
+            | Event::CompensationStarted { .. }
+            | Event::CompensationEnded { .. } => self.compensation(event),
+        }
+    }
+
+    fn scope(&self, event: &Event) -> String {
+        match event {
             Event::ParallelStateStarted { scope } => {
                 format!("{}ParallelStateStarted", within(*scope))
             }
@@ -202,22 +231,7 @@ impl Writer<'_> {
             Event::BranchSucceeded { scope, output } => {
                 format!("{}branch succeeds {}", within(*scope), payload(output))
             }
-            Event::TaskScheduled(_)
-            | Event::TaskStarted { .. }
-            | Event::TaskSubmitted { .. }
-            | Event::TaskSucceeded { .. }
-            | Event::TaskFailed { .. }
-            | Event::TaskTimedOut { .. }
-            | Event::RetryScheduled { .. } => self.task(event),
-            Event::UndoStarted { .. }
-            | Event::UndoSucceeded { .. }
-            | Event::UndoSuspended { .. }
-            | Event::IncidentRetried { .. }
-            | Event::EntryArmed { .. }
-            | Event::EntryDrained { .. }
-            | Event::EntryUpgraded { .. }
-            | Event::CompensationStarted { .. }
-            | Event::CompensationEnded { .. } => self.compensation(event),
+            other => format!("{other:?}"),
         }
     }
 
@@ -299,33 +313,7 @@ impl Writer<'_> {
                 entry.0,
                 payload(result)
             ),
-            Event::CompensationStarted {
-                scope,
-                target,
-                then,
-                trigger,
-                drain_until,
-            } => {
-                let target = match target {
-                    Target::Scope => "its scope".to_owned(),
-                    Target::Group(None) => "nothing".to_owned(),
-                    Target::Group(Some(entry)) => format!("the branches of {}", entry.0),
-                };
-                let then = match &**then {
-                    Then::Exit { next, .. } => match next {
-                        Some(next) => format!("go to {next}"),
-                        None => "end".to_owned(),
-                    },
-                    Then::Finish(ending) => self.ending(ending),
-                    Then::Retry { retrier } => format!("retry by retrier {retrier}"),
-                };
-                let kind = trigger.kind;
-                format!(
-                    "{}undoes {target} by {kind:?}{}, then {then}",
-                    within(*scope),
-                    self.drain(*drain_until)
-                )
-            }
+            Event::CompensationStarted { .. } => self.compensation_started(event),
             Event::CompensationEnded { scope } => format!("{}is undone", within(*scope)),
             Event::UndoStarted {
                 entry, name, input, ..
@@ -359,6 +347,39 @@ impl Writer<'_> {
             Event::IncidentRetried {
                 incident, entry, ..
             } => format!("incident {incident} of entry {} retried", entry.0),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn compensation_started(&self, event: &Event) -> String {
+        match event {
+            Event::CompensationStarted {
+                scope,
+                target,
+                then,
+                trigger,
+                drain_until,
+            } => {
+                let target = match target {
+                    Target::Scope => "its scope".to_owned(),
+                    Target::Group(None) => "nothing".to_owned(),
+                    Target::Group(Some(entry)) => format!("the branches of {}", entry.0),
+                };
+                let then = match &**then {
+                    Then::Exit { next, .. } => match next {
+                        Some(next) => format!("go to {next}"),
+                        None => "end".to_owned(),
+                    },
+                    Then::Finish(ending) => self.ending(ending),
+                    Then::Retry { retrier } => format!("retry by retrier {retrier}"),
+                };
+                let kind = trigger.kind;
+                format!(
+                    "{}undoes {target} by {kind:?}{}, then {then}",
+                    within(*scope),
+                    self.drain(*drain_until)
+                )
+            }
             other => format!("{other:?}"),
         }
     }

@@ -1,11 +1,9 @@
 //! The context object, and the randomness of the language.
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::turn::Turn;
 use crate::history::Payload;
-use crate::ids::Sequence;
 use crate::query::{Data, Random};
 
 /// Where a query is evaluated: what `$$.State` and `$$.Task` are.
@@ -53,23 +51,23 @@ impl Turn<'_> {
 
     /// The randomness of what is computed now: the same whenever this turn is taken.
     pub(crate) fn random(&self) -> Random {
-        Random::new(self.seed(b"query"))
+        Random::new(self.seed(*b"query   "))
     }
 
     /// Evenly drawn from 0 to 1, 1 excluded.
     pub(crate) fn fraction(&self) -> f64 {
-        let seed = self.seed(b"jitter");
-        let bits = u32::from_le_bytes([seed[0], seed[1], seed[2], seed[3]]);
+        let drawn = Random::new(self.seed(*b"jitter  ")).draw();
+        let bits = u32::from_le_bytes([drawn[0], drawn[1], drawn[2], drawn[3]]);
         f64::from(bits) / (f64::from(u32::MAX) + 1.0)
     }
 
-    fn seed(&self, purpose: &[u8]) -> [u8; 32] {
-        let Sequence(sequence) = self.next_sequence();
-        let mut hash = Sha256::new();
-        hash.update(self.execution.head.id.0.as_bytes());
-        hash.update(sequence.to_be_bytes());
-        hash.update(purpose);
-        hash.finalize().into()
+    /// The execution, the record in hand and what is drawn for: each draw hashes it.
+    fn seed(&self, purpose: [u8; 8]) -> [u8; 32] {
+        let mut seed = [0; 32];
+        seed[..16].copy_from_slice(self.execution.head.id.0.as_bytes());
+        seed[16..24].copy_from_slice(&self.next_sequence().0.to_be_bytes());
+        seed[24..].copy_from_slice(&purpose);
+        seed
     }
 }
 

@@ -1,6 +1,8 @@
 //! How data flows through a state: InputPath, Parameters, ResultSelector, ResultPath, OutputPath.
 //! Source: States Language, "Input and output processing".
 
+use std::cell::OnceCell;
+
 use serde_json::{Map, Value};
 
 use crate::decide::{Failure, Place, Turn, data, too_large_failure};
@@ -9,7 +11,7 @@ use crate::execution::Broken;
 use crate::history::Payload;
 use crate::ids::ScopeId;
 use crate::limits::is_payload_too_large;
-use crate::query::{Data, Error, Path, ReferencePath, Template};
+use crate::query::{Data, Error, Path, Random, ReferencePath, Template};
 
 /// A state that computes: its data, and how its errors read.
 pub(super) struct Flow<'a> {
@@ -17,14 +19,17 @@ pub(super) struct Flow<'a> {
     entered_event: u64,
     /// What the state got.
     pub(super) raw: Payload,
-    context: Value,
-    random: crate::query::Random,
+    turn: &'a Turn<'a>,
+    place: Place<'a>,
+    /// Made when a query is evaluated: most states have none, and it holds the whole input of the execution.
+    context: OnceCell<Value>,
+    random: Random,
 }
 
 impl<'a> Flow<'a> {
     /// The flow of the state that the scope is in; `token` where an attempt is made that has one.
     pub(super) fn new(
-        turn: &Turn<'_>,
+        turn: &'a Turn<'_>,
         scope: ScopeId,
         state: &'a State,
         token: Option<String>,
@@ -41,14 +46,17 @@ impl<'a> Flow<'a> {
             state,
             entered_event: position.entered_event,
             raw: position.input.clone(),
-            context: turn.context(&place),
+            turn,
+            place,
+            context: OnceCell::new(),
             random: turn.random(),
         })
     }
 
     /// What a query reads, with `input` as its `$`.
     pub(super) fn data<'d>(&'d self, input: &'d Payload) -> Data<'d> {
-        data(input, &self.context, self.random.clone())
+        let context = self.context.get_or_init(|| self.turn.context(&self.place));
+        data(input, context, self.random.clone())
     }
 
     /// The effective input: `InputPath` applied.

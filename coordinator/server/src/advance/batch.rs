@@ -1,5 +1,6 @@
 //! A batch: several inputs, one transaction.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -96,10 +97,9 @@ impl<S: Store> Batcher<S> {
         let mut cached = HashMap::new();
         for request in requests {
             let id = request.execution;
-            if !want.executions.contains_key(&id) {
+            if let Entry::Vacant(vacant) = want.executions.entry(id) {
                 let known = self.cache.take(id);
-                want.executions
-                    .insert(id, known.as_ref().map(|known| known.version));
+                vacant.insert(known.as_ref().map(|known| known.version));
                 cached.extend(known.map(|known| (id, known)));
             }
             if let Input::Due { wait } = request.input {

@@ -5,7 +5,6 @@
 //! `CompensateStateExited`, with the details every other state has: to call it a Pass or a Task would be a lie to
 //! whoever counts states, and SDKs have to take types they don't know, since Step Functions adds some itself.
 
-use sagamore_interpreter::definition::StateName;
 use sagamore_interpreter::{
     Ending, Event, HistoryRecord, Payload, Start, StateType, Status, TaskScheduled,
 };
@@ -55,10 +54,8 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         Event::StateExited {
             kind, name, output, ..
         } => exited(*kind, name.as_str(), output),
-        Event::UndoStarted { name, input, .. } => entered(StateType::Task, &undo_name(name), input),
-        Event::UndoSucceeded { name, output, .. } => {
-            exited(StateType::Task, &undo_name(name), output)
-        }
+        Event::UndoStarted { name, input, .. } => entered(StateType::Task, name.as_str(), input),
+        Event::UndoSucceeded { name, output, .. } => exited(StateType::Task, name.as_str(), output),
         Event::TaskScheduled(scheduled) => {
             task("Scheduled", &scheduled.resource, sent(scheduled, region))
         }
@@ -99,10 +96,6 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         | Event::IncidentRetried { .. } => return None,
     };
     Some(shown)
-}
-
-fn undo_name(state: &StateName) -> String {
-    format!("Compensate({state})")
 }
 
 fn started(start: &Start) -> Shown {
@@ -211,6 +204,8 @@ mod tests {
     use jiff::Timestamp;
     use sagamore_interpreter::{EntryId, Outcome, Runner, ScopeId, Sequence, Trigger, TriggerKind};
 
+    use sagamore_interpreter::definition::StateName;
+
     use super::*;
 
     fn render(event_of: Event, with_data: bool) -> Option<Value> {
@@ -313,7 +308,7 @@ mod tests {
     fn an_undo_is_a_task_of_its_own_name() {
         let started = Event::UndoStarted {
             entry: EntryId(Sequence(4)),
-            name: StateName::new("ReserveFunds"),
+            name: StateName::new("Compensate(ReserveFunds)"),
             input: payload(),
             trigger: Trigger {
                 kind: TriggerKind::Error,
