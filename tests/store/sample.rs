@@ -154,6 +154,9 @@ pub fn scope(id: ScopeId, wait: Sequence, input: Value) -> Scope {
         block: BlockId::TOP,
         last_event: 0,
         last_entry: None,
+        had_entries: false,
+        group: None,
+        undone_before: Sequence(0),
         phase,
     }
 }
