@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use sagamore::bus::LOG_DIRECTIVE;
-use sagamore::cli::{Cli, Command, validate};
+use sagamore::cli::{Cli, Command, health, validate};
 use sagamore::settings::{LogFormat, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,10 @@ fn run() -> anyhow::Result<ExitCode> {
             } else {
                 ExitCode::FAILURE
             })
+        }
+        Command::Health { url } => {
+            health(&url)?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Version => {
             writeln!(io::stdout(), "sagamore {}", env!("CARGO_PKG_VERSION"))?;

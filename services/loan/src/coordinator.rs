@@ -45,6 +45,17 @@ pub enum CoordinatorError {
     },
 }
 
+impl CoordinatorError {
+    /// Whether the same call may succeed later: the coordinator, or what it needs, is away.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => *status >= 500,
+            Self::NotJson { .. } => false,
+        }
+    }
+}
+
 impl Coordinator {
     /// The coordinator at `url`, such as `http://127.0.0.1:8083`.
     pub fn new(url: &str) -> Self {

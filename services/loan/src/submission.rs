@@ -28,6 +28,14 @@ struct Running {
     operator: bool,
 }
 
+/// What one look at all applicants tells.
+#[derive(Default)]
+struct Round {
+    outcomes: Vec<(Applicant, Actual)>,
+    /// Who has not ended, and what they are doing.
+    left: Vec<String>,
+}
+
 /// Why the applicants did not all get to an end.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmissionError {
@@ -58,14 +66,15 @@ impl Submission {
     /// # Errors
     /// The coordinator can't be reached, or refuses the definition or an execution.
     pub fn start(coordinator: Coordinator) -> Result<Self, SubmissionError> {
-        wait_for(&coordinator)?;
+        call_patiently(&coordinator, "ListStateMachines", &json!({}))?;
         let machine = upload(&coordinator)?;
         let mut running = Vec::new();
         for applicant in applicants() {
             let input = json!(applicant.request).to_string();
             let name = format!("{}-{}", applicant.request.applicant, Uuid::new_v4());
             let start = json!({ "stateMachineArn": machine, "name": name, "input": input });
-            let started = coordinator.call("StartExecution", &start)?;
+            // The same name and input again is the same execution.
+            let started = call_patiently(&coordinator, "StartExecution", &start)?;
             let arn = text(&started, "StartExecution", "executionArn")?;
             running.push(Running {
                 applicant,
@@ -79,37 +88,48 @@ impl Submission {
         })
     }
 
-    /// Plays the reviewer and the operator until all have ended, at most `wait_max`; then tells how.
+    /// Plays the reviewer and the operator until all have ended, at most `wait_max`; then tells how. A coordinator that is away
+    /// meanwhile is waited for.
     ///
     /// # Errors
-    /// A call fails, or it takes too long.
+    /// A call is refused, or it takes too long.
     pub fn finish(
         mut self,
         wait_max: Duration,
     ) -> Result<Vec<(Applicant, Actual)>, SubmissionError> {
         let begun = Instant::now();
         loop {
-            self.review()?;
-            self.operate()?;
-            let mut outcomes = Vec::new();
-            let mut left = Vec::new();
-            for running in &self.running {
-                let outcome = self.look(running)?;
-                if outcome.status == "RUNNING" || outcome.compensation == "COMPENSATING" {
-                    let (name, state) = (&running.applicant.request.applicant, &outcome);
-                    left.push(format!("{name} {} {}", state.status, state.compensation));
+            let is_late = begun.elapsed() > wait_max;
+            match self.round() {
+                Ok(round) if round.left.is_empty() => return Ok(round.outcomes),
+                Ok(round) if is_late => {
+                    let (waited, left) = (begun.elapsed(), round.left.join(", "));
+                    return Err(SubmissionError::TooSlow { waited, left });
                 }
-                outcomes.push((running.applicant.clone(), outcome));
-            }
-            if left.is_empty() {
-                return Ok(outcomes);
-            }
-            if begun.elapsed() > wait_max {
-                let (waited, left) = (begun.elapsed(), left.join(", "));
-                return Err(SubmissionError::TooSlow { waited, left });
+                Ok(_) => {}
+                // A coordinator that restarts: what it had begun goes on when it is back.
+                Err(SubmissionError::Coordinator(error)) if error.is_passing() && !is_late => {}
+                Err(error) => return Err(error),
             }
             thread::sleep(POLL_EVERY);
         }
+    }
+
+    /// Decides what waits for a decision, then looks at each applicant.
+    fn round(&mut self) -> Result<Round, SubmissionError> {
+        self.review()?;
+        self.operate()?;
+        let mut round = Round::default();
+        for running in &self.running {
+            let outcome = self.look(running)?;
+            if outcome.status == "RUNNING" || outcome.compensation == "COMPENSATING" {
+                let (name, state) = (&running.applicant.request.applicant, &outcome);
+                let left = format!("{name} {} {}", state.status, state.compensation);
+                round.left.push(left);
+            }
+            round.outcomes.push((running.applicant.clone(), outcome));
+        }
+        Ok(round)
     }
 
     /// Decides every review of ours that waits for a person.
@@ -206,15 +226,19 @@ impl Running {
     }
 }
 
-/// Waits for a coordinator that is not there yet, as one started at the same time is.
-fn wait_for(coordinator: &Coordinator) -> Result<(), SubmissionError> {
+/// Calls until the coordinator is there: it may be starting, or starting again. Only for what may be asked twice.
+fn call_patiently(
+    coordinator: &Coordinator,
+    action: &str,
+    input: &Value,
+) -> Result<Value, CoordinatorError> {
     let begun = Instant::now();
     loop {
-        match coordinator.call("ListStateMachines", &json!({})) {
-            Err(CoordinatorError::Unreachable { .. }) if begun.elapsed() < START_MAX => {
+        match coordinator.call(action, input) {
+            Err(error) if error.is_passing() && begun.elapsed() < START_MAX => {
                 thread::sleep(POLL_EVERY);
             }
-            answered => return Ok(answered.map(drop)?),
+            answered => return answered,
         }
     }
 }

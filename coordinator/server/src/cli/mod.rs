@@ -1,5 +1,6 @@
 //! The command line: what it takes, and what needs no coordinator to be done.
 
+mod health;
 mod validate;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::settings::CONFIG_VARIABLE;
 
+pub use health::{Error as HealthError, health};
 pub use validate::validate;
 
 /// A message-driven saga coordinator on RabbitMQ and Postgres.
@@ -37,6 +39,12 @@ pub enum Command {
         /// The definitions; - is the standard input
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+    },
+    /// Ask a coordinator whether its database answers and its broker is connected; exit with 1 if not
+    Health {
+        /// Where it is
+        #[arg(value_name = "URL", env = "SAGAMORE_URL", default_value = "http://127.0.0.1:8083")]
+        url: String,
     },
     /// Tell the version
     Version,
