@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use sagamore_loan::applicants::Applicant;
 use sagamore_loan::{Actual, Submission, differences, table};
-use sagamore_tests::{Coordinator, Services, World, audit, in_world};
+use sagamore_tests::live::{Coordinator, Services, World, audit, in_world, tell};
 
 #[tokio::test]
 async fn the_eight_applicants_end_as_they_must() -> Result<()> {
@@ -18,7 +18,7 @@ async fn the_eight_applicants_end_as_they_must() -> Result<()> {
             Submission::start(sagamore_loan::Coordinator::new(&url))?.finish(END_MAX)
         });
         let outcomes = outcomes.await??;
-        println!("{}", table(&outcomes));
+        tell(format!("{}", table(&outcomes)));
         for (applicant, actual) in &outcomes {
             let differences = differences(&applicant.expected, actual);
             ensure!(

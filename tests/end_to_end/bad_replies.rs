@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use lapin::message::BasicGetMessage;
 use lapin::types::AMQPValue;
 use sagamore_messages::TokenKey;
-use sagamore_tests::{Client, Coordinator, World, in_world, properties, until};
+use sagamore_tests::live::{Client, Coordinator, World, in_world, properties, until};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! Bad input over HTTP: it is refused with what is wrong, and where.
 
 use anyhow::Result;
-use sagamore_tests::{Coordinator, in_world};
+use sagamore_tests::live::{Coordinator, in_world};
 use serde_json::{Value, json};
 
 #[tokio::test]

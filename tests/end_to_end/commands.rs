@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use sagamore_tests::{Coordinator, World, in_world, properties};
+use sagamore_tests::live::{Coordinator, World, in_world, properties};
 use serde_json::{Value, json};
 
 use crate::machines::undoable;

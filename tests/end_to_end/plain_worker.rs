@@ -4,7 +4,7 @@ use std::env;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use sagamore_tests::{Coordinator, Process, in_world};
+use sagamore_tests::live::{Coordinator, Process, in_world};
 use serde_json::{Value, json};
 use tokio::process::Command;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use sagamore_messages::TokenKey;
-use sagamore_tests::{Answer, Client, Coordinator, in_world, until};
+use sagamore_tests::live::{Answer, Client, Coordinator, in_world, until};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use sagamore_tests::{Coordinator, in_world};
+use sagamore_tests::live::{Coordinator, in_world};
 
 #[tokio::test]
 async fn a_bad_setting_is_named_at_once() -> Result<()> {

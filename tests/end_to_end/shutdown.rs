@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use sagamore_tests::{Coordinator, audit, in_world, properties};
+use sagamore_tests::live::{Coordinator, audit, in_world, properties, tell};
 use serde_json::json;
 
 use crate::machines::task;
@@ -31,7 +31,7 @@ async fn a_coordinator_that_is_told_to_end_finishes_its_work() -> Result<()> {
         let told = Instant::now();
         coordinator.process.terminate().await?;
         let status = coordinator.process.ended(STOP_MAX).await?;
-        println!("ended after {:?}", told.elapsed());
+        tell(format!("ended after {:?}", told.elapsed()));
         ensure!(status.success(), "it said {status}");
 
         // What it took is committed, and what it committed is sent: nothing is lost, nothing is left to take over.
@@ -50,7 +50,7 @@ async fn a_coordinator_that_is_told_to_end_finishes_its_work() -> Result<()> {
             .counts(&commands)
             .await?
             .map_or(0, |(messages, _)| messages);
-        println!("{started} started, {sent} sent, {left} left");
+        tell(format!("{started} started, {sent} sent, {left} left"));
         assert_eq!(i64::from(sent), started);
         assert_eq!(i64::from(EXECUTIONS), started + i64::from(left));
         audit(&world.database.url, database).await?;
@@ -58,7 +58,7 @@ async fn a_coordinator_that_is_told_to_end_finishes_its_work() -> Result<()> {
         // Another goes on where it stopped.
         let mut next = Coordinator::start(world, &[]).await?;
         next.process.is_alive()?;
-        sagamore_tests::until("all to be started", STOP_MAX, async || {
+        sagamore_tests::live::until("all to be started", STOP_MAX, async || {
             let sent = world
                 .broker
                 .counts(&queue)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use sagamore_tests::{Client, Coordinator, in_world};
+use sagamore_tests::live::{Client, Coordinator, in_world};
 use serde_json::json;
 
 use crate::machines::{second, task};
@@ -65,7 +65,7 @@ async fn a_reply_that_was_there_before_is_taken_before_the_timeout() -> Result<(
         }
         let all_due =
             "SELECT bool_and(now() - to_timestamp(due / 1e6) > interval '0.5 s') FROM waits";
-        sagamore_tests::until("all timeouts to pass", END_MAX, async || {
+        sagamore_tests::live::until("all timeouts to pass", END_MAX, async || {
             let due: Option<bool> = sqlx::query_scalar(all_due)
                 .fetch_one(&world.database.pool)
                 .await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
-use sagamore_tests::World;
+use sagamore_tests::live::World;
 
 use crate::loans::Loans;
 
@@ -57,7 +57,7 @@ type Book<'a> = (&'a str, BTreeMap<&'a str, i64>);
 
 /// Nothing was parked, set aside or left behind.
 pub async fn check_nothing_is_left(world: &World) -> Result<()> {
-    let broker = sagamore_tests::Broker::connect().await?;
+    let broker = sagamore_tests::live::Broker::connect().await?;
     let names = &world.names;
     let parked = broker.take_now(&names.parked()).await?;
     ensure!(parked.is_none(), "this was parked: {parked:?}");

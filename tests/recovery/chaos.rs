@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use sagamore_tests::{Broker, Client, Coordinator, Server, World, until};
+use sagamore_tests::live::{Broker, Client, Coordinator, Server, World, tell, until};
 
 use crate::draw::Draw;
 use crate::loans::Loans;
@@ -22,7 +22,10 @@ pub struct Chaos<'a> {
 impl<'a> Chaos<'a> {
     /// Starts a coordinator.
     pub async fn start(world: &'a World, draw: Draw) -> Result<Self> {
-        let ports = [sagamore_tests::free_port()?, sagamore_tests::free_port()?];
+        let ports = [
+            sagamore_tests::live::free_port()?,
+            sagamore_tests::live::free_port()?,
+        ];
         let mut first = Coordinator::launch(world, &[], ports[0])?;
         first.ready().await?;
         let coordinators = [Some(first), None];
@@ -92,7 +95,9 @@ impl<'a> Chaos<'a> {
                 .await?;
             self.until_turns(asked).await?;
             let Some((server, name)) = server else {
-                println!("one of the servers is not ours, so it is not restarted");
+                tell(format!(
+                    "one of the servers is not ours, so it is not restarted"
+                ));
                 continue;
             };
             server.control(order).await?;
@@ -142,7 +147,7 @@ impl<'a> Chaos<'a> {
             Ok((self.turns().await? >= before + i64::from(turns)).then_some(()))
         });
         if let Err(error) = waited.await {
-            println!("{error:#}");
+            tell(format!("{error:#}"));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use sagamore_loan::{DEFINITION, Faults, Request};
-use sagamore_tests::{Broker, Client, World, properties, until};
+use sagamore_tests::live::{Broker, Client, World, properties, until};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 

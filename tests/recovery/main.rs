@@ -16,7 +16,7 @@ use std::env;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use sagamore_tests::{Services, World, audit, in_world};
+use sagamore_tests::live::{Services, World, audit, in_world, tell};
 
 use crate::chaos::Chaos;
 use crate::draw::Draw;
@@ -25,7 +25,7 @@ use crate::loans::Loans;
 #[tokio::test]
 async fn sagas_end_as_they_must_whatever_is_killed() -> Result<()> {
     let seed = seed()?;
-    println!("SEED={seed}");
+    tell(format!("SEED={seed}"));
     in_world(async |world| run(world, Draw::new(seed)).await).await
 }
 
@@ -46,11 +46,11 @@ async fn run(world: &World, draw: Draw) -> Result<()> {
     chaos
         .restart_servers(&mut loans, LOANS * factor / 5)
         .await?;
-    println!("{} after {:?}", chaos.done(), begun.elapsed());
+    tell(format!("{} after {:?}", chaos.done(), begun.elapsed()));
 
     let how = loans.all_end(world, END_MAX * factor).await?;
     for (ending, count) in &how {
-        println!("{count:>5} {ending}");
+        tell(format!("{count:>5} {ending}"));
     }
     chaos.stop().await?;
     services.stop(world).await?;
@@ -59,7 +59,9 @@ async fn run(world: &World, draw: Draw) -> Result<()> {
     assert_eq!(audited.executions, loans.count());
     books::check_nothing_is_left(world).await?;
     let (sagas, records, time) = (audited.executions, audited.records, begun.elapsed());
-    println!("{sagas} sagas, {records} records of history, {effects} effects, in {time:?}");
+    tell(format!(
+        "{sagas} sagas, {records} records of history, {effects} effects, in {time:?}"
+    ));
     Ok(())
 }
 

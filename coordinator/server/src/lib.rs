@@ -2,8 +2,15 @@
 
 pub mod advance;
 pub mod alarm;
+pub mod api;
 pub mod bus;
+pub mod cli;
+pub mod commands;
 pub mod gate;
 pub mod lease;
+mod serve;
+pub mod settings;
 pub mod store;
 pub mod timers;
+
+pub use serve::serve;

@@ -52,7 +52,7 @@ async fn connect(settings: &Settings) -> anyhow::Result<PostgresStore> {
         .build();
     let connections = u32::try_from(LANES.get()).unwrap_or(u32::MAX) + CONNECTIONS_BESIDE;
     let connect = || async {
-        PostgresStore::connect(&settings.database_url, connections).await.map_err(|error| match error {
+        PostgresStore::connect(settings.database_url.as_str(), connections).await.map_err(|error| match error {
             StoreError::Unavailable(_) => backoff::Error::transient(error),
             StoreError::Refused(_) | StoreError::Corrupt { .. } => backoff::Error::permanent(error),
         })
@@ -101,7 +101,7 @@ impl Coordinator {
             public_url,
             is_bus_ready: Box::new(move || handle.is_connected()),
         });
-        let mut lease = Lease::new(store.clone(), coordinator, outbox.clone(), gate.clone());
+        let lease = Lease::new(store.clone(), coordinator, outbox.clone(), gate.clone());
         // Before the first turn is written, so that somebody takes it over whatever happens then.
         lease.register().await.context("failed to register with the database")?;
         tracing::info!(http = %listener.local_addr()?, %coordinator, "sagamore serves");
@@ -139,7 +139,7 @@ impl Coordinator {
 
 fn bus_settings(settings: &Settings) -> bus::Settings {
     bus::Settings {
-        amqp_url: settings.amqp_url.clone(),
+        amqp_url: settings.amqp_url.as_str().to_owned(),
         names: Names::new(&settings.prefix),
         prefetch: settings.prefetch,
         payload_bytes_max: sagamore_interpreter::limits::PAYLOAD_BYTES_MAX,
@@ -168,8 +168,8 @@ fn calls(store: &PostgresStore, advance: &Advance, commands: &Commands<PostgresS
             let commands = commands.clone();
             Box::pin(async move {
                 commands.run(&message_id, command).await.map_err(|error| match error.is_passing() {
-                    true => CommandError::Stopping,
-                    false => CommandError::Refused { name: error.name().to_owned(), message: error.message().to_owned() },
+                    true => CommandError::NotNow,
+                    false => CommandError::Refused { name: error.name.to_owned(), message: error.message },
                 })
             })
         }),

@@ -22,7 +22,8 @@ pub(crate) async fn run(
     equip: impl FnOnce(Worker, &Books) -> Worker,
 ) -> Result<(), Error> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).init();
+    // A process that runs several services has set its log up already.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).try_init();
     let worker = Worker::from_environment(name).await?;
     let books = Books::open(name, worker.memory()).await?;
     // All that these services do is in their books, which are in the transaction.

@@ -21,9 +21,12 @@ impl Turn<'_> {
             self.close_branches(scope, true)?;
         }
         let drain_until = self.let_go(scope, true)?;
-        let is_needed =
-            self.execution.head.tally.pending > 0 || self.execution.head.is_compensating;
-        if !is_needed {
+        let is_needed = match target {
+            // A compensation that found nothing is still written down: an effect may show late.
+            Target::Scope => self.scope(scope)?.had_entries,
+            Target::Group(group) => group.is_some(),
+        };
+        if !is_needed && !self.execution.is_undoing() {
             return self.after(scope, then);
         }
         self.record(Event::CompensationStarted {
@@ -108,14 +111,12 @@ impl Turn<'_> {
         }
     }
 
-    /// The group that the Parallel which failed just now left in its scope's chain.
-    pub(super) fn group_of(&self, scope: ScopeId) -> Result<Option<EntryId>, Broken> {
-        let last = self.scope(scope)?.last_entry;
-        let entry = last.and_then(|last| self.execution.ledger.get(&last));
-        let is_new = |entry: &&crate::execution::Entry| entry.id.0 == self.execution.head.sequence;
-        let group = entry
-            .filter(is_new)
-            .filter(|entry| matches!(entry.subject, Subject::Group(_)));
-        Ok(group.map(|entry| entry.id))
+    /// The group that the Parallel which ended just now, with the last record, left of its branches.
+    pub(super) fn group_of_ended(&self) -> Option<EntryId> {
+        let group = self
+            .execution
+            .ledger
+            .get(&EntryId(self.execution.head.sequence))?;
+        matches!(group.subject, Subject::Group(_)).then_some(group.id)
     }
 }

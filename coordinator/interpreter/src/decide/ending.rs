@@ -62,7 +62,7 @@ impl<'a> Turn<'a> {
         name: StateName,
     ) -> Result<(), Broken> {
         let target = match &self.state(&name)?.kind {
-            StateKind::Parallel(_) => Target::Group(self.group_of(scope)?),
+            StateKind::Parallel(_) => Target::Group(self.group_of_ended()),
             _ => Target::Scope,
         };
         let then = Then::Exit {
@@ -105,7 +105,7 @@ impl<'a> Turn<'a> {
     fn retry(&mut self, scope: ScopeId, retrier: usize) -> Result<(), Broken> {
         let name = self.position(scope)?.state.clone();
         if let StateKind::Parallel(_) = self.state(&name)?.kind
-            && let Some(group) = self.group_of(scope)?
+            && let Some(group) = self.group_of_ended()
         {
             let trigger = Trigger {
                 kind: TriggerKind::Retry,

@@ -218,6 +218,11 @@ impl Execution {
         timeout.into_iter().chain(scopes).chain(entries).collect()
     }
 
+    /// Whether anything is undone, or waits for it.
+    pub(crate) fn is_undoing(&self) -> bool {
+        self.head.tally.pending > 0 || self.head.is_compensating
+    }
+
     /// Whether the whole execution compensates to end.
     pub fn is_finishing(&self) -> bool {
         self.scopes

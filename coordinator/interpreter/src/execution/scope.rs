@@ -20,6 +20,15 @@ pub struct Scope {
     pub last_event: u64,
     /// The last entry of its chain that is not settled; each entry knows the one before it.
     pub last_entry: Option<EntryId>,
+    /// Whether an entry was ever in its chain: such a scope is kept, for an effect may show late.
+    #[serde(default)]
+    pub had_entries: bool,
+    /// The entry that holds this branch in the chain of its Parallel's scope, once that is over.
+    #[serde(default)]
+    pub group: Option<EntryId>,
+    /// What came before this record was undone, or had nothing to undo: an effect that shows late is undone, too.
+    #[serde(default)]
+    pub undone_before: Sequence,
     /// What it does.
     pub phase: Phase,
 }
@@ -121,12 +130,25 @@ pub struct Goal {
 impl Scope {
     /// The top level, before its first state.
     pub(crate) fn top() -> Scope {
+        Scope::new(ScopeId::TOP, None, BlockId::TOP, 0)
+    }
+
+    /// A scope before its first state, which follows from `last_event`.
+    pub(crate) fn new(
+        id: ScopeId,
+        parent: Option<ScopeId>,
+        block: BlockId,
+        last_event: u64,
+    ) -> Scope {
         Scope {
-            id: ScopeId::TOP,
-            parent: None,
-            block: BlockId::TOP,
-            last_event: 0,
+            id,
+            parent,
+            block,
+            last_event,
             last_entry: None,
+            had_entries: false,
+            group: None,
+            undone_before: Sequence(0),
             phase: Phase::Between,
         }
     }

@@ -27,13 +27,27 @@ impl Intake {
                 return Verdict::Park(reason);
             }
         };
-        let answer = match (self.calls.run_command)(message_id.clone(), command).await {
-            Ok(response) => Reply::Success(response),
-            Err(CommandError::Refused { name, message }) => failure(&name, &message),
-            Err(CommandError::Stopping) => return Verdict::Hold,
+        let Some(answer) = self.response(&message_id, command).await else {
+            return Verdict::Hold;
         };
         self.answer(delivery, &message_id, answer).await;
         Verdict::Ack
+    }
+
+    /// Runs a command until it is clear what it is answered with, since a store that is away is no answer; `None` when
+    /// the coordinator stops before.
+    async fn response(&self, message_id: &str, command: Command) -> Option<Reply> {
+        let mut pauses = Pauses::of_message();
+        loop {
+            match (self.calls.run_command)(message_id.to_owned(), command.clone()).await {
+                Ok(response) => return Some(Reply::Success(response)),
+                Err(CommandError::Refused { name, message }) => {
+                    return Some(failure(&name, &message));
+                }
+                Err(CommandError::NotNow) => {}
+            }
+            self.stop.run_until_cancelled(pauses.sleep()).await?;
+        }
     }
 
     /// Sends an answer until the broker has it, or until it is clear that nobody waits for it.

@@ -22,7 +22,7 @@ use super::lines::Lines;
 use super::park::{Park, Parked};
 use super::run::{Calls, Settings};
 use super::session::{self, Error, Link};
-use super::topology::{self, short};
+use super::topology::short;
 use crate::advance::{Answer, Error as AdvanceError};
 use crate::gate::Gate;
 
@@ -36,6 +36,7 @@ pub(super) struct Intake {
     pub consuming: Arc<AtomicBool>,
     pub lines: Lines,
     pub park: Park,
+    pub stop: CancellationToken,
 }
 
 /// What is to be done with a delivery once all it brought is committed.
@@ -51,29 +52,46 @@ pub(super) enum Verdict {
 
 impl Intake {
     /// Consumes until `stop`, through any number of connections.
-    pub(super) async fn run(&self, stop: &CancellationToken) {
+    pub(super) async fn run(&self) {
         let mut link = Link::new("consuming");
-        while !stop.is_cancelled() {
-            let ended = self.session(&mut link, stop).await;
+        while !self.stop.is_cancelled() {
+            let ended = self.session(&mut link).await;
             self.consuming.store(false, Ordering::Relaxed);
             self.gate.close();
             match ended {
                 Ok(()) => return,
                 Err(error) => link.down(&error),
             }
-            if !link.pause(stop).await {
+            if !link.pause(&self.stop).await {
                 return;
             }
         }
     }
 
-    async fn session(&self, link: &mut Link, stop: &CancellationToken) -> Result<(), Error> {
-        let connecting = self.connect();
-        let Some(connection) = stop.run_until_cancelled(connecting).await.transpose()? else {
+    async fn session(&self, link: &mut Link) -> Result<(), Error> {
+        let connecting =
+            session::connect(&self.address, "sagamore consuming", &self.settings.names);
+        let Some(connection) = self
+            .stop
+            .run_until_cancelled(connecting)
+            .await
+            .transpose()?
+        else {
             return Ok(());
         };
+        tokio::select! {
+            consumed = self.consume_all(&connection, link) => consumed?,
+            () = session::lost(&connection) => return Err(Error::Closed),
+        }
+        let closing = connection.close(200, ShortString::default());
+        let closed = tokio::time::timeout(CLOSE_MAX, closing).await;
+        tracing::debug!(?closed, "closed the consuming connection");
+        Ok(())
+    }
+
+    async fn consume_all(&self, connection: &Connection, link: &mut Link) -> Result<(), Error> {
         let replies = self.settings.names.replies();
-        let channel = open(&connection, self.settings.prefetch.max(1)).await?;
+        let channel = open(connection, self.settings.prefetch.max(1)).await?;
         let look = QueueDeclareOptions::default().passive();
         let look = channel.queue_declare(short(replies.clone()), look, FieldTable::default());
         let queued = look.await?.message_count().into();
@@ -82,26 +100,16 @@ impl Intake {
         link.up();
         let consuming = async {
             tokio::try_join!(
-                self.consume_replies(&channel, &replies, &settling, stop),
-                self.consume_dead(&connection, stop),
-                self.consume_commands(&connection, stop),
+                self.consume_replies(&channel, &replies, &settling),
+                self.consume_dead(connection),
+                self.consume_commands(connection),
             )
         };
         let gate = drain::watch(&self.gate, &channel, &replies, queued, &settling);
         tokio::select! {
-            consumed = consuming => consumed.map(drop)?,
+            consumed = consuming => consumed.map(drop),
             failed = gate => match failed? {},
         }
-        let closing = connection.close(200, ShortString::default());
-        let closed = tokio::time::timeout(CLOSE_MAX, closing).await;
-        tracing::debug!(?closed, "closed the consuming connection");
-        Ok(())
-    }
-
-    async fn connect(&self) -> Result<Connection, Error> {
-        let connection = session::connect(&self.address, "sagamore consuming").await?;
-        topology::declare(&connection, &self.settings.names).await?;
-        Ok(connection)
     }
 
     async fn consume_replies(
@@ -109,7 +117,6 @@ impl Intake {
         channel: &Channel,
         queue: &str,
         settling: &Settling,
-        stop: &CancellationToken,
     ) -> Result<(), Error> {
         let take = async |delivery: Delivery| {
             let number = settling.received();
@@ -118,35 +125,34 @@ impl Intake {
                 settling.settled(number);
             }
         };
-        consume(channel, queue, self.settings.prefetch.max(1), stop, take).await
+        consume(
+            channel,
+            queue,
+            self.settings.prefetch.max(1),
+            &self.stop,
+            take,
+        )
+        .await
     }
 
-    async fn consume_dead(
-        &self,
-        connection: &Connection,
-        stop: &CancellationToken,
-    ) -> Result<(), Error> {
+    async fn consume_dead(&self, connection: &Connection) -> Result<(), Error> {
         let queue = self.settings.names.dead();
         let channel = open(connection, PREFETCH_OTHERS).await?;
         let take = async |delivery: Delivery| {
             let verdict = self.dead(&delivery).await;
             self.settle(&delivery, &queue, verdict).await;
         };
-        consume(&channel, &queue, PREFETCH_OTHERS, stop, take).await
+        consume(&channel, &queue, PREFETCH_OTHERS, &self.stop, take).await
     }
 
-    async fn consume_commands(
-        &self,
-        connection: &Connection,
-        stop: &CancellationToken,
-    ) -> Result<(), Error> {
+    async fn consume_commands(&self, connection: &Connection) -> Result<(), Error> {
         let queue = self.settings.names.commands();
         let channel = open(connection, PREFETCH_OTHERS).await?;
         let take = async |delivery: Delivery| {
             let verdict = self.command(&delivery).await;
             self.settle(&delivery, &queue, verdict).await;
         };
-        consume(&channel, &queue, PREFETCH_OTHERS, stop, take).await
+        consume(&channel, &queue, PREFETCH_OTHERS, &self.stop, take).await
     }
 
     /// Does with a delivery what the verdict says. False when it stays unacked.
@@ -243,6 +249,10 @@ async fn consume<F: Future<Output = ()>>(
             tracing::debug!(queue, %error, "failed to end a consumer");
         }
         while under_way.next().await.is_some() {}
+        // Left to its own drop it would still be closing when the connection does.
+        if let Err(error) = channel.close(200, ShortString::default()).await {
+            tracing::debug!(queue, %error, "failed to close a channel");
+        }
     };
     if tokio::time::timeout(LAST_MAX, last).await.is_err() {
         tracing::warn!(

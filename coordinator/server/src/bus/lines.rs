@@ -65,6 +65,7 @@ struct Connected {
     idle: Mutex<Vec<Channel>>,
     channels: Semaphore,
     names: Names,
+    lost: CancellationToken,
 }
 
 /// Who keeps the publishing connection.
@@ -116,17 +117,13 @@ async fn session(
     };
     current.send_replace(Some(Arc::clone(&connected)));
     link.up();
-    // Whoever publishes learns of a loss from the publish itself; this is for the connection that nobody uses.
-    let mut looks = tokio::time::interval(LOOK_EVERY);
-    while connected.is_up() {
-        looks.tick().await;
-    }
+    session::lost(&connected.connection).await;
+    connected.lost.cancel();
     Error::Closed
 }
 
 async fn connect(address: &AMQPUri, names: &Names) -> Result<Connected, Error> {
-    let connection = session::connect(address, "sagamore publishing").await?;
-    topology::declare(&connection, names).await?;
+    let connection = session::connect(address, "sagamore publishing", names).await?;
     // 0 is no limit. Some are left for looking whether a queue is there.
     let granted = match connection.configuration().channel_max() {
         0 => CHANNELS_MAX,
@@ -137,6 +134,7 @@ async fn connect(address: &AMQPUri, names: &Names) -> Result<Connected, Error> {
         idle: Mutex::default(),
         channels: Semaphore::new(granted),
         names: names.clone(),
+        lost: CancellationToken::new(),
     })
 }
 
@@ -159,16 +157,16 @@ impl Lines {
 
     /// Publishes a message once and waits for what becomes of it; waits for a connection before.
     pub(super) async fn publish(&self, message: Message<'_>) -> Sent {
-        let Some(connected) = self.connected().await else {
-            return Sent::Stopped;
-        };
         let (Ok(exchange), Ok(routing_key)) = (
             ShortString::try_new(message.exchange),
             ShortString::try_new(message.routing_key),
         ) else {
             return Sent::Refused("the name it goes to is longer than 255 bytes".to_owned());
         };
-        let Ok((channel, _permit)) = connected.take().await else {
+        let Some(connected) = self.connected().await else {
+            return Sent::Stopped;
+        };
+        let Some(Ok((channel, _place))) = connected.until_lost(connected.take()).await else {
             return Sent::Lost {
                 perhaps_sent: false,
             };
@@ -178,24 +176,21 @@ impl Lines {
             ..BasicPublishOptions::default()
         };
         let publishing = async {
-            let confirm = channel.basic_publish(
-                exchange,
-                routing_key,
-                options,
-                message.body,
-                message.properties,
-            );
+            let (body, properties) = (message.body, message.properties);
+            let confirm = channel.basic_publish(exchange, routing_key, options, body, properties);
             confirm.await?.await
         };
-        let sent = match publishing.await {
-            Ok(Confirmation::Ack(None)) => Sent::Confirmed,
-            Ok(Confirmation::Ack(Some(_))) => Sent::Returned,
-            Ok(Confirmation::Nack(_)) => Sent::Nacked,
-            // Confirms were selected when the channel was opened, so this can't be; if it is, nothing is known.
-            Ok(Confirmation::NotRequested) => Sent::Lost { perhaps_sent: true },
-            Err(error) if topology::is_missing(&error) => Sent::NoExchange,
-            Err(error) if error.is_amqp_soft_error() => Sent::Refused(error.to_string()),
-            Err(_) => Sent::Lost { perhaps_sent: true },
+        let sent = match connected.until_lost(publishing).await {
+            Some(Ok(Confirmation::Ack(None))) => Sent::Confirmed,
+            Some(Ok(Confirmation::Ack(Some(_)))) => Sent::Returned,
+            Some(Ok(Confirmation::Nack(_))) => Sent::Nacked,
+            Some(Err(error)) if topology::is_missing(&error) => Sent::NoExchange,
+            Some(Err(error)) if error.is_amqp_soft_error() => Sent::Refused(error.to_string()),
+            // Confirms were selected when the channel was opened, so they can't be "not requested"; if they are,
+            // nothing is known.
+            Some(Ok(Confirmation::NotRequested) | Err(_)) | None => {
+                Sent::Lost { perhaps_sent: true }
+            }
         };
         if channel.status().connected() {
             connected.idle().push(channel);
@@ -206,20 +201,24 @@ impl Lines {
     /// Whether a queue is there; `None` when that can't be said.
     pub(super) async fn queue_exists(&self, queue: &str) -> Option<bool> {
         let connected = self.connected().await?;
-        topology::queue_exists(&connected.connection, queue).await
+        let looking = topology::queue_exists(&connected.connection, queue);
+        connected.until_lost(looking).await?
     }
 
     /// Whether an exchange is there; `None` when that can't be said.
     pub(super) async fn exchange_exists(&self, exchange: &str) -> Option<bool> {
         let connected = self.connected().await?;
-        topology::exchange_exists(&connected.connection, exchange).await
+        let looking = topology::exchange_exists(&connected.connection, exchange);
+        connected.until_lost(looking).await?
     }
 
     /// Makes our own queues and exchanges anew where somebody deleted them.
     pub(super) async fn restore_topology(&self) {
-        if let Some(connected) = self.connected().await
-            && let Err(error) = topology::declare(&connected.connection, &connected.names).await
-        {
+        let Some(connected) = self.connected().await else {
+            return;
+        };
+        let declaring = topology::declare(&connected.connection, &connected.names);
+        if let Some(Err(error)) = connected.until_lost(declaring).await {
             tracing::warn!(%error, "failed to declare the coordinator's queues again");
         }
     }
@@ -236,6 +235,12 @@ impl Lines {
 impl Connected {
     fn is_up(&self) -> bool {
         self.connection.status().connected()
+    }
+
+    /// What a future gives, or `None` once the connection is lost: the library may leave a future that was polled in
+    /// that moment pending for ever.
+    async fn until_lost<F: Future>(&self, future: F) -> Option<F::Output> {
+        self.lost.run_until_cancelled(future).await
     }
 
     /// A channel in confirm mode that nobody else uses.
@@ -261,7 +266,5 @@ impl Connected {
 const CHANNELS_MAX: usize = 320;
 /// Channels left for other things, where the broker allows few.
 const CHANNELS_SPARE: usize = 4;
-/// How soon the loss of an idle connection is noticed.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long closing may take.
 const CLOSE_MAX: Duration = Duration::from_secs(2);

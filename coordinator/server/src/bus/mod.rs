@@ -29,6 +29,6 @@ mod topology;
 
 pub use counts::{Count, Counts};
 pub use run::{
-    Bus, Calls, CommandError, Handle, LOG_DIRECTIVES, RunCommand, Settings, SettingsError,
+    Bus, Calls, CommandError, Handle, LOG_DIRECTIVE, RunCommand, Settings, SettingsError,
     StillOpen, Submit,
 };

@@ -65,9 +65,9 @@ pub enum CommandError {
         /// What a person should read.
         message: String,
     },
-    /// The coordinator is stopping: the command is redelivered, to another.
-    #[error("the coordinator is stopping")]
-    Stopping,
+    /// It can't be run now: it is held and run again, and redelivered when the coordinator stops.
+    #[error("the command can't be run now")]
+    NotNow,
 }
 
 /// What the bus calls.
@@ -199,11 +199,12 @@ impl Bus {
             consuming,
             lines,
             park,
+            stop,
         };
         // The publisher outlives the consumers, whose last commits and answers it still has to send.
         let (last_publications, closing) = (CancellationToken::new(), CancellationToken::new());
         let consume = async {
-            intake.run(&stop).await;
+            intake.run().await;
             last_publications.cancel();
         };
         let publish = async {
@@ -227,9 +228,11 @@ fn address(settings: &Settings) -> Result<AMQPUri, SettingsError> {
     Ok(address)
 }
 
-/// What the `tracing` subscriber of the process must be told about the AMQP library: it prints whole messages when
-/// they are returned, and all frames at its finest level; both hold task tokens.
-pub const LOG_DIRECTIVES: [&str; 2] = ["lapin=warn", "lapin::returned_messages=off"];
+/// What the filter of the process's `tracing` subscriber must be given: the AMQP library stays silent.
+///
+/// It prints whole messages when they are returned, and every frame at its finest level: both hold task tokens. What it
+/// calls an error is either told by the bus, once, or is expected, like the look for a queue that is not there.
+pub const LOG_DIRECTIVE: &str = "lapin=off";
 
 /// The longest name of ours is the prefix and nine characters.
 const PREFIX_BYTES_MAX: usize = 200;

@@ -11,8 +11,11 @@ use backoff::ExponentialBackoffBuilder;
 use backoff::backoff::Backoff;
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
+use sagamore_messages::Names;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use super::topology;
 
 /// Why a session ended. All of it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -31,15 +34,34 @@ pub(super) enum Error {
     Closed,
 }
 
-/// Opens one connection. The address carries the heartbeat already.
+/// Opens one connection and makes sure of the topology. The address carries the heartbeat already.
 ///
 /// A handshake that is given up keeps a thread of the library until its socket ends: the library has no way to abandon
 /// one. Hence the long patience.
-pub(super) async fn connect(address: &AMQPUri, name: &str) -> Result<Connection, Error> {
+pub(super) async fn connect(
+    address: &AMQPUri,
+    name: &str,
+    names: &Names,
+) -> Result<Connection, Error> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let connecting = Connection::connect_uri(address.clone(), properties);
+    let connecting = async {
+        let connection = Connection::connect_uri(address.clone(), properties).await?;
+        topology::declare(&connection, names).await?;
+        Ok(connection)
+    };
     let connected = tokio::time::timeout(HANDSHAKE_MAX, connecting).await;
-    Ok(connected.map_err(|_| Error::Silent)??)
+    connected.map_err(|_| Error::Silent)?
+}
+
+/// Returns once the connection is lost.
+///
+/// Nothing that is awaited on a connection may be awaited without this: the library can leave a future pending for ever
+/// that was polled in the moment of the loss.
+pub(super) async fn lost(connection: &Connection) {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    while connection.status().connected() {
+        looks.tick().await;
+    }
 }
 
 /// Growing, jittered pauses without end.
@@ -138,7 +160,9 @@ impl Link {
     }
 }
 
-/// How long a broker may take for the handshake.
+/// How long a broker may take for the handshake and the topology.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
+/// How soon a loss is noticed that no future tells of.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A session that lasted so long was a good one.
 const STEADY: Duration = Duration::from_secs(5);

@@ -1,6 +1,7 @@
 //! The chains of the ledger: entries join at the end, and leave it once they are settled.
 
-use crate::execution::{Activity, Broken, Entry, Execution, Phase, Subject};
+use crate::execution::{Activity, Broken, Entry, Execution, Phase, Scope, Subject};
+use crate::history::Target;
 use crate::ids::{EntryId, ScopeId, Sequence};
 
 impl Execution {
@@ -12,7 +13,9 @@ impl Execution {
         subject: Subject,
     ) -> Result<(), Broken> {
         let id = EntryId(sequence);
-        let before = self.scope(scope)?.last_entry.replace(id);
+        let chain = self.scope(scope)?;
+        chain.had_entries = true;
+        let before = chain.last_entry.replace(id);
         self.ledger.insert(
             id,
             Entry {
@@ -26,20 +29,90 @@ impl Execution {
         Ok(())
     }
 
-    /// Puts a settled entry that must be undone after all at the end of its chain again, or says that it has none.
-    pub(super) fn rejoin(&mut self, entry: EntryId) -> Result<bool, Broken> {
-        let scope = self.entry(entry)?.scope;
-        if !self.scopes.contains_key(&scope) {
+    /// Puts a settled entry that must be undone after all back into its place, or says that there is no chain.
+    pub(super) fn rejoin(&mut self, id: EntryId) -> Result<bool, Broken> {
+        let entry = self.entry(id)?;
+        let scope = entry.scope;
+        let Some(chain) = self.scopes.get(&scope) else {
             return Ok(false);
+        };
+        let group = chain.group;
+        let (mut after, mut before) = (None, chain.last_entry);
+        while let Some(later) = before.filter(|before| *before > id) {
+            after = Some(later);
+            before = self.entry(later)?.before;
         }
-        if !self.is_chained(entry) {
-            let before = self.scope(scope)?.last_entry.replace(entry);
-            self.entry(entry)?.before = before;
+        if before != Some(id) {
+            self.entry(id)?.before = before;
+            match after {
+                Some(after) => self.entry(after)?.before = Some(id),
+                None => self.scope(scope)?.last_entry = Some(id),
+            }
         }
-        Ok(true)
+        match group {
+            Some(group) => self.rejoin(group),
+            None => Ok(true),
+        }
     }
 
-    /// When the Parallel that `scope` stands in is over: keeps those of its branches that have something to undo.
+    /// Notes that what was armed before this record is being undone: an effect that shows late is undone, too.
+    pub(super) fn mark_undone(
+        &mut self,
+        scope: ScopeId,
+        target: Target,
+        sequence: Sequence,
+    ) -> Result<(), Broken> {
+        let scopes = match target {
+            Target::Scope => vec![scope],
+            Target::Group(None) => Vec::new(),
+            Target::Group(Some(group)) => match &self.entry(group)?.subject {
+                Subject::Group(branches) => branches.clone(),
+                Subject::Step(_) => Vec::new(),
+            },
+        };
+        for scope in scopes {
+            self.scope(scope)?.undone_before = sequence;
+        }
+        Ok(())
+    }
+
+    /// Whether the entry was, or is, to be undone by a compensation of its scope or of one around it.
+    pub(super) fn was_undone_around(&self, entry: EntryId) -> bool {
+        self.scopes_around(entry)
+            .any(|scope| entry.0 < scope.undone_before)
+    }
+
+    /// Whether a compensation that is not through yet undoes the entry.
+    pub(super) fn is_undone_around(&self, entry: EntryId) -> bool {
+        let mut group = None;
+        self.scopes_around(entry).any(|scope| {
+            let from = std::mem::replace(&mut group, scope.group);
+            match &scope.phase {
+                Phase::Compensating(goal) => match goal.target {
+                    Target::Scope => true,
+                    Target::Group(target) => target.is_some() && target == from,
+                },
+                Phase::Between
+                | Phase::At(_)
+                | Phase::Yielding { .. }
+                | Phase::Ended(_)
+                | Phase::Closed => false,
+            }
+        })
+    }
+
+    /// The scope of the entry and those around it.
+    fn scopes_around(&self, entry: EntryId) -> impl Iterator<Item = &Scope> {
+        let scope = self
+            .ledger
+            .get(&entry)
+            .and_then(|entry| self.scopes.get(&entry.scope));
+        std::iter::successors(scope, |scope| {
+            scope.parent.and_then(|parent| self.scopes.get(&parent))
+        })
+    }
+
+    /// When the Parallel that `scope` stands in is over: keeps those of its branches that did what can be undone.
     pub(super) fn gather(&mut self, scope: ScopeId, sequence: Sequence) -> Result<(), Broken> {
         let branches = match &mut self.scope(scope)?.phase {
             Phase::At(position) => match &mut position.activity {
@@ -64,15 +137,17 @@ impl Execution {
             state.phase = Phase::Closed;
             self.touched.scope(branch);
             self.prune_chain(branch);
-            if self.scopes.contains_key(&branch) {
+            if let Some(state) = self.scopes.get_mut(&branch) {
+                state.group = Some(EntryId(sequence));
                 kept.push(branch);
             }
         }
         if kept.is_empty() {
-            Ok(())
-        } else {
-            self.push_entry(sequence, scope, Subject::Group(kept))
+            return Ok(());
         }
+        self.push_entry(sequence, scope, Subject::Group(kept))?;
+        self.prune(scope);
+        Ok(())
     }
 
     /// Lets settled entries leave the end of the scope's chain, and of the chains around it.
@@ -98,7 +173,7 @@ impl Execution {
         if last != scope.last_entry {
             self.touched.scope(id);
         }
-        if last.is_none() && scope.phase == Phase::Closed {
+        if !scope.had_entries && scope.phase == Phase::Closed {
             self.scopes.remove(&id);
             self.touched.scope(id);
         } else if let Some(scope) = self.scopes.get_mut(&id) {
@@ -111,22 +186,8 @@ impl Execution {
             Subject::Step(step) => step.disposition.is_settled(),
             Subject::Group(branches) => branches
                 .iter()
-                .all(|branch| !self.scopes.contains_key(branch)),
+                .filter_map(|branch| self.scopes.get(branch))
+                .all(|branch| branch.last_entry.is_none()),
         }
-    }
-
-    fn is_chained(&self, entry: EntryId) -> bool {
-        let scope = self
-            .ledger
-            .get(&entry)
-            .and_then(|entry| self.scopes.get(&entry.scope));
-        let mut last = scope.and_then(|scope| scope.last_entry);
-        while let Some(id) = last {
-            if id == entry {
-                return true;
-            }
-            last = self.ledger.get(&id).and_then(|entry| entry.before);
-        }
-        false
     }
 }

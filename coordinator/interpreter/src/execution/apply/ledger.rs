@@ -7,7 +7,7 @@ use crate::execution::{
     Activity, Broken, Disposition, Execution, Position, Step, Subject, Undo, UndoProgress, Waiter,
 };
 use crate::history::{Event, HistoryRecord, Outcome, Payload, Trigger};
-use crate::ids::{EntryId, Sequence};
+use crate::ids::{EntryId, Runner, Sequence};
 
 impl Execution {
     pub(super) fn apply_ledger(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
@@ -56,6 +56,7 @@ impl Execution {
             Event::UndoSucceeded { entry, .. } => self.undo_succeeded(*entry),
             Event::UndoSuspended { entry, .. } => {
                 let incident = record.sequence;
+                self.close_backoff(Runner::Undo(*entry))?;
                 self.undo(*entry)?.progress = UndoProgress::Incident(incident);
                 self.waits.insert(incident, Waiter::Undo(*entry));
                 self.dispose(*entry, Disposition::Suspended)
@@ -84,7 +85,8 @@ impl Execution {
             return Ok(());
         };
         let step = self.step(entry)?;
-        if step.disposition != Disposition::Armed {
+        // One that is awaited already is awaited still when another compensation takes over.
+        if step.disposition != Disposition::Armed || step.drain.is_some() {
             return Ok(());
         }
         if let (Activity::Task { task, .. }, Some(until)) = (&position.activity, drain_until) {
@@ -108,11 +110,15 @@ impl Execution {
             .values()
             .filter(|entry| entry.is_open() && !strays.contains(&entry.id));
         for entry in open.map(|entry| entry.id).collect::<Vec<_>>() {
-            if self.step(entry)?.undo.is_some() {
+            let step = self.step(entry)?;
+            if step.undo.is_some() {
                 self.head.strays.push(entry);
-            } else {
-                self.dispose(entry, Disposition::Released)?;
+                continue;
             }
+            if let Some((task, _)) = step.drain.take() {
+                self.close_wait(task);
+            }
+            self.dispose(entry, Disposition::Released)?;
         }
         Ok(())
     }
@@ -175,12 +181,12 @@ impl Execution {
         }
     }
 
-    /// A settled entry is to be undone: in its chain when its scope undoes or may yet, else on its own.
+    /// A settled entry is to be undone: in its turn when its scope undoes or may yet, on its own when it has undone.
     fn reopen(&mut self, entry: EntryId) -> Result<(), Broken> {
         self.dispose(entry, Disposition::Committed)?;
-        let was_undone = self.step(entry)?.round > 1;
         let is_chained = self.rejoin(entry)?;
-        if !is_chained || (was_undone && !self.is_compensating_around(entry)) {
+        let is_left_over = self.was_undone_around(entry) && !self.is_undone_around(entry);
+        if !is_chained || is_left_over {
             self.head.strays.push(entry);
         }
         Ok(())
@@ -195,21 +201,6 @@ impl Execution {
             self.prune(scope);
         }
         Ok(())
-    }
-
-    /// Whether the entry's scope undoes, or one around it.
-    fn is_compensating_around(&self, entry: EntryId) -> bool {
-        let mut scope = self
-            .ledger
-            .get(&entry)
-            .and_then(|entry| self.scopes.get(&entry.scope));
-        while let Some(around) = scope {
-            if matches!(around.phase, crate::execution::Phase::Compensating(_)) {
-                return true;
-            }
-            scope = around.parent.and_then(|parent| self.scopes.get(&parent));
-        }
-        false
     }
 
     pub(super) fn step(&mut self, entry: EntryId) -> Result<&mut Step, Broken> {

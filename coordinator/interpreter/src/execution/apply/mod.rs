@@ -53,6 +53,7 @@ impl Execution {
             Event::StateExited { scope, output, .. } => self.exit(record, *scope, output),
             Event::ParallelStateStarted { scope } => {
                 self.follow(record, Runner::State(*scope))?;
+                self.close_backoff(Runner::State(*scope))?;
                 self.position(*scope)?.activity = Activity::Branches(Vec::new());
                 Ok(())
             }
@@ -109,6 +110,7 @@ impl Execution {
                     position,
                 };
                 self.scope(*scope)?.phase = Phase::Compensating(Box::new(goal));
+                self.mark_undone(*scope, *target, sequence)?;
                 self.head.is_compensating = true;
                 if self.is_finishing() {
                     self.close_wait(Sequence(1));
@@ -199,15 +201,8 @@ impl Execution {
             return Err(Broken::new(format!("scope {} has no branches", parent.0)));
         };
         branches.push(id);
-        let scope = Scope {
-            id,
-            parent: Some(parent),
-            block,
-            last_event,
-            last_entry: None,
-            phase: Phase::Between,
-        };
-        self.scopes.insert(id, scope);
+        self.scopes
+            .insert(id, Scope::new(id, Some(parent), block, last_event));
         self.touched.scope(id);
         Ok(())
     }

@@ -167,6 +167,8 @@ impl Execution {
             }
             retries[retrier] += 1;
         };
+        // An attempt that was not sent, since its arguments failed, leaves the wait for its time.
+        self.close_backoff(runner)?;
         match runner {
             Runner::State(scope) => {
                 let position = self.position(scope)?;
@@ -187,7 +189,7 @@ impl Execution {
     }
 
     /// Ends the wait for the time of the next attempt, when there is one.
-    fn close_backoff(&mut self, runner: Runner) -> Result<(), Broken> {
+    pub(super) fn close_backoff(&mut self, runner: Runner) -> Result<(), Broken> {
         let wait = match runner {
             Runner::State(scope) => self.scope(scope)?.wait(),
             Runner::Undo(entry) => self.entry(entry)?.wait().map(|(wait, _)| wait),

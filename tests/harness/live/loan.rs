@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use sagamore_loan::{applications, credit, funds, notifications, risk};
 
-use crate::{Process, World, binary, until};
+use super::{Process, World, binary, until};
 
 /// The services. Their queues have fixed names, so at one time only one test of a target directory has them.
 pub struct Services {

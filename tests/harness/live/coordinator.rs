@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::{Client, Process, World, binary, until};
+use super::{Client, Process, World, binary, until};
 
 /// A coordinator that runs.
 pub struct Coordinator {

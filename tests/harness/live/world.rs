@@ -1,7 +1,9 @@
 //! A world of one's own for each test.
 
 use std::env;
+use std::fmt;
 use std::fs;
+use std::io::{self, Write};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -11,8 +13,8 @@ use futures_util::FutureExt;
 use sagamore_messages::Names;
 use uuid::Uuid;
 
-use crate::process::print_logs;
-use crate::{Broker, Database};
+use super::process::print_logs;
+use super::{Broker, Database};
 
 /// A database, a prefix on the broker and a directory that no other test has.
 pub struct World {
@@ -113,6 +115,12 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Tells how a run went, also of a test that passes: what `print!` writes is shown of those that fail only.
+pub fn tell(text: impl fmt::Display) {
+    // Nobody reads it any more: no reason to fail.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn remove(directory: &Path) -> Result<()> {

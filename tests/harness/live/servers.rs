@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use tokio::process::Command;
 
-use crate::within;
+use super::within;
 
 /// A server that may be restarted.
 pub struct Server {

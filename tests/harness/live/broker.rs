@@ -12,7 +12,7 @@ use lapin::options::{
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Queue};
 
-use crate::{until, within};
+use super::{until, within};
 
 /// A connection to the broker of `AMQP_URL`.
 pub struct Broker {
@@ -72,8 +72,10 @@ impl Broker {
         body: &[u8],
     ) -> Result<()> {
         let exchange = ShortString::default();
-        let mut options = BasicPublishOptions::default();
-        options.mandatory = true;
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..BasicPublishOptions::default()
+        };
         let published =
             self.channel
                 .basic_publish(exchange, queue.into(), options, body, properties);
@@ -99,8 +101,7 @@ impl Broker {
     /// # Errors
     /// There is no such queue.
     pub async fn take_now(&self, queue: &str) -> Result<Option<BasicGetMessage>> {
-        let mut options = BasicGetOptions::default();
-        options.no_ack = true;
+        let options = BasicGetOptions { no_ack: true };
         Ok(self.channel.basic_get(queue.into(), options).await?)
     }
 

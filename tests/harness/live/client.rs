@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::{until, within};
+use super::{until, within};
 
 /// A client of the coordinator at an address.
 #[derive(Clone, Debug)]

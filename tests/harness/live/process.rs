@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use tokio::process::{Child, Command};
 
-use crate::within;
+use super::{tell, within};
 
 /// A process of ours. It is killed when this is dropped.
 pub struct Process {
@@ -135,7 +135,11 @@ pub(crate) fn print_logs(directory: &Path) {
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
         let end = &lines[lines.len().saturating_sub(LINES_MAX)..];
-        println!("--- the end of {}\n{}", path.display(), end.join("\n"));
+        tell(format!(
+            "--- the end of {}\n{}",
+            path.display(),
+            end.join("\n")
+        ));
     }
 }
 

@@ -1,0 +1,283 @@
+//! The events of a history, as Step Functions writes them.
+//!
+//! Two are not Step Functions' own. The undo of a step is shown as a Task whose state is named `Compensate(<State>)`,
+//! with `TaskStateEntered` and `TaskStateExited`. A `Compensate` state is shown by `CompensateStateEntered` and
+//! `CompensateStateExited`, with the details every other state has: to call it a Pass or a Task would be a lie to
+//! whoever counts states, and SDKs have to take types they don't know, since Step Functions adds some itself.
+
+use sagamore_interpreter::{Ending, Event, HistoryRecord, Payload, StateType, Status, TaskScheduled};
+use serde_json::{Map, Value, json};
+
+use crate::commands::epoch_seconds;
+
+/// An event, or `None` for a record that is ours alone. Without data it tells what happened, but not with what.
+pub(super) fn event(record: &HistoryRecord, region: &str, with_data: bool) -> Option<Value> {
+    let id = record.event_id?;
+    let (kind, details) = shown(&record.event, region)?;
+    let mut event = json!({
+        "timestamp": epoch_seconds(record.at),
+        "type": kind,
+        "id": id,
+        "previousEventId": record.previous_event_id,
+    });
+    if let Some((name, mut details)) = details {
+        if !with_data {
+            for data in ["input", "inputDetails", "output", "outputDetails", "parameters"] {
+                details.remove(data);
+            }
+        }
+        event[name] = Value::Object(details);
+    }
+    Some(event)
+}
+
+type Details = Option<(&'static str, Map<String, Value>)>;
+
+/// The type and the details of an event that Step Functions would show.
+fn shown(event: &Event, region: &str) -> Option<(String, Details)> {
+    let shown = match event {
+        Event::ExecutionStarted { start, timeout_at: _ } => {
+            let mut details = input(&start.input);
+            details.insert("roleArn".to_owned(), json!(start.role_arn));
+            ("ExecutionStarted".to_owned(), Some(("executionStartedEventDetails", details)))
+        }
+        Event::ExecutionSucceeded { output: result } => {
+            ("ExecutionSucceeded".to_owned(), Some(("executionSucceededEventDetails", output(result))))
+        }
+        Event::ExecutionEnded(ending) => ended(ending),
+        Event::StateEntered { scope: _, kind, name, input } => entered(*kind, name.as_str(), input),
+        Event::StateExited { scope: _, kind, name, output } => exited(*kind, name.as_str(), output),
+        Event::UndoStarted { entry: _, name, input, trigger: _ } => {
+            entered(StateType::Task, &undo_name(name.as_str()), input)
+        }
+        Event::UndoSucceeded { entry: _, name, output } => exited(StateType::Task, &undo_name(name.as_str()), output),
+        Event::TaskScheduled(task) => ("TaskScheduled".to_owned(), Some(("taskScheduledEventDetails", scheduled(task, region)))),
+        Event::TaskStarted { runner: _, resource } => task("TaskStarted", "taskStartedEventDetails", resource, Map::new()),
+        Event::TaskSubmitted { runner: _, resource } => {
+            task("TaskSubmitted", "taskSubmittedEventDetails", resource, Map::new())
+        }
+        Event::TaskSucceeded { runner: _, task: _, resource, output: result } => {
+            task("TaskSucceeded", "taskSucceededEventDetails", resource, output(result))
+        }
+        Event::TaskFailed { runner: _, task: _, resource, error, cause, outcome: _ } => {
+            task("TaskFailed", "taskFailedEventDetails", resource, failure(Some(error), cause.as_ref()))
+        }
+        Event::TaskTimedOut { runner: _, task: _, resource, error, cause } => {
+            task("TaskTimedOut", "taskTimedOutEventDetails", resource, failure(Some(error), cause.as_ref()))
+        }
+        Event::ParallelStateStarted { scope: _ } => ("ParallelStateStarted".to_owned(), None),
+        Event::ParallelStateSucceeded { scope: _ } => ("ParallelStateSucceeded".to_owned(), None),
+        Event::ParallelStateFailed { scope: _, error: _, cause: _ } => ("ParallelStateFailed".to_owned(), None),
+        Event::ScopeClosed { scope: _, kind, drain_until: _ } => (format!("{}StateAborted", (*kind)?.as_str()), None),
+        Event::WaitScheduled { .. }
+        | Event::Yielded { .. }
+        | Event::RetryScheduled { .. }
+        | Event::BranchStarted { .. }
+        | Event::BranchSucceeded { .. }
+        | Event::EntryArmed { .. }
+        | Event::EntryDrained { .. }
+        | Event::EntryUpgraded { .. }
+        | Event::CompensationStarted { .. }
+        | Event::CompensationEnded { .. }
+        | Event::UndoSuspended { .. }
+        | Event::IncidentRetried { .. } => return None,
+    };
+    Some(shown)
+}
+
+fn undo_name(state: &str) -> String {
+    format!("Compensate({state})")
+}
+
+fn ended(ending: &Ending) -> (String, Details) {
+    let details = failure(ending.error.as_ref(), ending.cause.as_ref());
+    let (kind, name) = match ending.status {
+        Status::TimedOut => ("ExecutionTimedOut", "executionTimedOutEventDetails"),
+        Status::Aborted => ("ExecutionAborted", "executionAbortedEventDetails"),
+        Status::Failed | Status::Running | Status::Succeeded => ("ExecutionFailed", "executionFailedEventDetails"),
+    };
+    (kind.to_owned(), Some((name, details)))
+}
+
+fn entered(kind: StateType, name: &str, payload: &Payload) -> (String, Details) {
+    let mut details = input(payload);
+    details.insert("name".to_owned(), json!(name));
+    (format!("{}StateEntered", kind.as_str()), Some(("stateEnteredEventDetails", details)))
+}
+
+fn exited(kind: StateType, name: &str, payload: &Payload) -> (String, Details) {
+    let mut details = output(payload);
+    details.insert("name".to_owned(), json!(name));
+    (format!("{}StateExited", kind.as_str()), Some(("stateExitedEventDetails", details)))
+}
+
+fn task(kind: &str, name: &'static str, resource: &str, mut details: Map<String, Value>) -> (String, Details) {
+    insert_resource(&mut details, resource);
+    (kind.to_owned(), Some((name, details)))
+}
+
+fn scheduled(task: &TaskScheduled, region: &str) -> Map<String, Value> {
+    let mut details = Map::new();
+    insert_resource(&mut details, &task.resource);
+    details.insert("region".to_owned(), json!(region));
+    details.insert("parameters".to_owned(), json!(task.arguments.to_string()));
+    if let Some(seconds) = task.timeout_seconds {
+        details.insert("timeoutInSeconds".to_owned(), json!(seconds));
+    }
+    if let Some(seconds) = task.heartbeat_seconds {
+        details.insert("heartbeatInSeconds".to_owned(), json!(seconds));
+    }
+    details
+}
+
+/// `queue:credit.check` is `credit.check` of type `queue`; `arn:aws:states:::sqs:sendMessage` is `sendMessage` of type `sqs`.
+fn insert_resource(details: &mut Map<String, Value>, resource: &str) {
+    let bare = resource.strip_prefix("arn:").map(|arn| arn.splitn(5, ':').last().unwrap_or(arn));
+    let (kind, name) = match bare {
+        Some(bare) => bare.rsplit_once(':').unwrap_or(("states", bare)),
+        None => resource.split_once(':').unwrap_or(("states", resource)),
+    };
+    details.insert("resourceType".to_owned(), json!(kind));
+    details.insert("resource".to_owned(), json!(name));
+}
+
+fn input(payload: &Payload) -> Map<String, Value> {
+    Map::from_iter([
+        ("input".to_owned(), json!(payload.to_string())),
+        ("inputDetails".to_owned(), json!({ "truncated": false })),
+    ])
+}
+
+fn output(payload: &Payload) -> Map<String, Value> {
+    Map::from_iter([
+        ("output".to_owned(), json!(payload.to_string())),
+        ("outputDetails".to_owned(), json!({ "truncated": false })),
+    ])
+}
+
+/// Error and cause; what there is none of is absent.
+fn failure(error: Option<&String>, cause: Option<&String>) -> Map<String, Value> {
+    let members = [("error", error), ("cause", cause)];
+    members.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+    use sagamore_interpreter::definition::StateName;
+    use sagamore_interpreter::{EntryId, Outcome, Runner, ScopeId, Sequence, Trigger, TriggerKind};
+
+    use super::*;
+
+    fn render(event_of: Event, with_data: bool) -> Option<Value> {
+        let record = HistoryRecord {
+            sequence: Sequence(9),
+            at: Timestamp::from_millisecond(1_500).unwrap(),
+            event_id: Some(4),
+            previous_event_id: 3,
+            event: event_of,
+        };
+        event(&record, "us-east-1", with_data)
+    }
+
+    fn check(event_of: Event, expected: &Value) {
+        let mut event = render(event_of, true).unwrap();
+        assert_eq!(event["timestamp"], 1.5);
+        for common in ["timestamp", "id", "previousEventId"] {
+            event.as_object_mut().unwrap().shift_remove(common);
+        }
+        assert_eq!(&event, expected);
+    }
+
+    fn payload() -> Payload {
+        Arc::new(json!({"amount": 1.0}))
+    }
+
+    #[test]
+    fn a_state_is_entered_and_exited_under_its_type() {
+        check(
+            Event::StateEntered { scope: ScopeId::TOP, kind: StateType::Choice, name: StateName::new("Risky"), input: payload() },
+            &json!({"type": "ChoiceStateEntered", "stateEnteredEventDetails":
+                {"name": "Risky", "input": "{\"amount\":1.0}", "inputDetails": {"truncated": false}}}),
+        );
+        check(
+            Event::StateExited { scope: ScopeId::TOP, kind: StateType::Compensate, name: StateName::new("Undo"), output: payload() },
+            &json!({"type": "CompensateStateExited", "stateExitedEventDetails":
+                {"name": "Undo", "output": "{\"amount\":1.0}", "outputDetails": {"truncated": false}}}),
+        );
+    }
+
+    #[test]
+    fn a_task_names_its_resource_and_what_was_sent() {
+        let scheduled = TaskScheduled {
+            runner: Runner::State(ScopeId::TOP),
+            resource: "queue:credit.check".to_owned(),
+            arguments: payload(),
+            attempt: 1,
+            timeout_at: Timestamp::UNIX_EPOCH,
+            timeout_seconds: Some(5),
+            heartbeat_seconds: None,
+        };
+        check(
+            Event::TaskScheduled(Box::new(scheduled)),
+            &json!({"type": "TaskScheduled", "taskScheduledEventDetails": {"resourceType": "queue",
+                "resource": "credit.check", "region": "us-east-1", "parameters": "{\"amount\":1.0}", "timeoutInSeconds": 5}}),
+        );
+    }
+
+    #[test]
+    fn a_failure_without_cause_has_none() {
+        let failed = Event::TaskFailed {
+            runner: Runner::State(ScopeId::TOP),
+            task: Sequence(3),
+            resource: "arn:aws:states:::aws-sdk:s3:getObject".to_owned(),
+            error: "Boom".to_owned(),
+            cause: None,
+            outcome: Outcome::NotExecuted,
+        };
+        check(
+            failed,
+            &json!({"type": "TaskFailed", "taskFailedEventDetails":
+                {"resourceType": "aws-sdk:s3", "resource": "getObject", "error": "Boom"}}),
+        );
+        let ending = |status| Ending { status, error: None, cause: None };
+        check(
+            Event::ExecutionEnded(ending(Status::Failed)),
+            &json!({"type": "ExecutionFailed", "executionFailedEventDetails": {}}),
+        );
+        check(
+            Event::ExecutionEnded(ending(Status::TimedOut)),
+            &json!({"type": "ExecutionTimedOut", "executionTimedOutEventDetails": {}}),
+        );
+    }
+
+    #[test]
+    fn an_undo_is_a_task_of_its_own_name() {
+        let started = Event::UndoStarted {
+            entry: EntryId(Sequence(4)),
+            name: StateName::new("ReserveFunds"),
+            input: payload(),
+            trigger: Trigger { kind: TriggerKind::Error, error: None, cause: None, state: None },
+        };
+        check(
+            started,
+            &json!({"type": "TaskStateEntered", "stateEnteredEventDetails":
+                {"name": "Compensate(ReserveFunds)", "input": "{\"amount\":1.0}", "inputDetails": {"truncated": false}}}),
+        );
+    }
+
+    #[test]
+    fn an_aborted_branch_is_told_by_the_state_it_was_in() {
+        let closed = |kind| Event::ScopeClosed { scope: ScopeId::TOP, kind, drain_until: None };
+        check(closed(Some(StateType::Wait)), &json!({"type": "WaitStateAborted"}));
+        assert_eq!(render(closed(None), true), None);
+    }
+
+    #[test]
+    fn without_data_an_event_tells_only_what_happened() {
+        let event = render(Event::ExecutionSucceeded { output: payload() }, false).unwrap();
+        assert_eq!(event["executionSucceededEventDetails"], json!({}));
+    }
+}

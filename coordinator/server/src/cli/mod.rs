@@ -1,0 +1,43 @@
+//! The command line: what it takes, and what needs no coordinator to be done.
+
+mod validate;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::settings::CONFIG_VARIABLE;
+
+pub use validate::validate;
+
+/// A message-driven saga coordinator on RabbitMQ and Postgres.
+#[derive(Debug, Parser)]
+#[command(name = "sagamore", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a coordinator
+    ///
+    /// Settings come from a TOML file and from the environment, which wins: DATABASE_URL, AMQP_URL, SAGAMORE_HTTP,
+    /// SAGAMORE_PUBLIC_URL, SAGAMORE_PREFIX, SAGAMORE_REGION, SAGAMORE_ACCOUNT, SAGAMORE_UNROUTABLE_GRACE, SAGAMORE_LOG,
+    /// SAGAMORE_LOG_FORMAT. In the file they are database_url, amqp_url, http, and so on.
+    Serve {
+        /// The settings file
+        #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE)]
+        config: Option<PathBuf>,
+    },
+    /// Check definitions of state machines, and tell every fault with its place and its remedy
+    Validate {
+        /// The definitions; - is the standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Tell the version
+    Version,
+}

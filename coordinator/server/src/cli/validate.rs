@@ -1,0 +1,98 @@
+//! `sagamore validate`: what is wrong with definitions, before anything runs.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sagamore_interpreter::definition::{Fault, Machine, Severity};
+
+/// Checks each file and writes what is wrong with it. Whether all of them would be accepted.
+///
+/// # Errors
+/// `output` can't be written. A file that can't be read counts as refused.
+pub fn validate(files: &[PathBuf], output: &mut dyn Write) -> io::Result<bool> {
+    let mut are_accepted = true;
+    for file in files {
+        let name = file.display().to_string();
+        let accepted = match read(file) {
+            Ok(text) => check(&name, &text, output)?,
+            Err(error) => {
+                writeln!(output, "{name}: failed to read it: {error}")?;
+                false
+            }
+        };
+        are_accepted &= accepted;
+    }
+    Ok(are_accepted)
+}
+
+fn check(name: &str, text: &str, output: &mut dyn Write) -> io::Result<bool> {
+    let (accepted, faults) = match Machine::parse(text) {
+        Ok((_, warnings)) => (true, warnings),
+        Err(faults) => (false, faults),
+    };
+    for fault in &faults {
+        write_fault(name, fault, output)?;
+    }
+    let verdict = if accepted { "valid" } else { "refused" };
+    match faults.len() {
+        0 => writeln!(output, "{name}: {verdict}")?,
+        1 => writeln!(output, "{name}: {verdict}, with 1 remark")?,
+        many => writeln!(output, "{name}: {verdict}, with {many} remarks")?,
+    }
+    Ok(accepted)
+}
+
+/// The first line has the form that editors make a link of.
+fn write_fault(name: &str, fault: &Fault, output: &mut dyn Write) -> io::Result<()> {
+    let severity = match fault.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let pointer = if fault.pointer.is_empty() { "/" } else { &fault.pointer };
+    writeln!(output, "{name}:{}:{}: {severity} {}: {}", fault.line, fault.column, fault.code, fault.problem)?;
+    writeln!(output, "    at     {pointer}")?;
+    writeln!(output, "    remedy {}", fault.remedy)
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    if file != Path::new("-") {
+        return std::fs::read_to_string(file);
+    }
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> (bool, String) {
+        let mut output = Vec::new();
+        let accepted = check("loan.json", text, &mut output).unwrap();
+        (accepted, String::from_utf8(output).unwrap())
+    }
+
+    #[test]
+    fn a_valid_definition_is_told_in_one_line() {
+        let definition = r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#;
+        assert_eq!(told(definition), (true, "loan.json: valid\n".to_owned()));
+    }
+
+    #[test]
+    fn a_fault_is_told_with_its_place_and_its_remedy() {
+        let (accepted, text) = told("{\n  \"StartAt\": \"B\",\n  \"States\": {\"A\": {\"Type\": \"Succeed\"}}\n}");
+        assert!(!accepted);
+        assert!(text.starts_with("loan.json:2:14: error MISSING_TRANSITION_TARGET: "), "{text}");
+        assert!(text.contains("\n    at     /StartAt\n    remedy "), "{text}");
+        assert!(text.contains("loan.json: refused, with "), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_refused() {
+        let mut output = Vec::new();
+        let accepted = validate(&[PathBuf::from("/nowhere/loan.json")], &mut output).unwrap();
+        assert!(!accepted);
+        assert!(String::from_utf8(output).unwrap().starts_with("/nowhere/loan.json: failed to read it: "));
+    }
+}

@@ -1,0 +1,201 @@
+//! StartExecution, and what all commands share.
+
+use std::sync::Arc;
+
+use sagamore_interpreter::{ExecutionId, Ignored, Input, Start};
+use sagamore_messages::Command;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::answer::{EXECUTION_ALREADY_EXISTS, from_stored, to_stored};
+use super::arn::ARN_CHARACTERS_MAX;
+use super::name::NAME_CHARACTERS_MAX;
+use super::{ApiError, Members, Unreadable, check_name, epoch_seconds, machine_arn, read_payload};
+use crate::advance::{self, Advance, Answer, Request};
+use crate::store::{MachineRow, Store};
+
+/// Does what clients ask for. Cheap to clone.
+#[derive(Clone)]
+pub struct Commands<S: Store> {
+    store: S,
+    advance: Advance,
+    region: Arc<str>,
+    account: Arc<str>,
+}
+
+impl<S: Store> Commands<S> {
+    /// Commands on the machines and executions of a region and account, whose ARNs carry these two.
+    pub fn new(store: S, advance: Advance, region: &str, account: &str) -> Commands<S> {
+        Commands {
+            store,
+            advance,
+            region: region.into(),
+            account: account.into(),
+        }
+    }
+
+    /// Does a command that came as the message `message_id`. When that message came before, the first answer is given
+    /// again; a start without a name takes its name from it. `stateMachineArn` may be the bare name.
+    ///
+    /// # Errors
+    /// What the client is told; but see [`ApiError::is_passing`].
+    pub async fn run(&self, message_id: &str, command: Command) -> Result<Value, ApiError> {
+        match command {
+            Command::StartExecution(request) => self.start(&request, Some(message_id)).await,
+            Command::StopExecution(request) => self.stop(&request, Some(message_id)).await,
+        }
+    }
+
+    /// StartExecution: `{stateMachineArn, name?, input?}` in, `{executionArn, startDate}` out.
+    ///
+    /// # Errors
+    /// As in Step Functions: `ExecutionAlreadyExists` unless the execution of that name has the same input and runs.
+    pub async fn start_execution(&self, request: &Value) -> Result<Value, ApiError> {
+        self.start(request, None).await
+    }
+
+    /// The ARN of a machine with this name.
+    pub fn arn_of_machine(&self, name: &str) -> String {
+        format!("arn:aws:states:{}:{}:stateMachine:{name}", self.region, self.account)
+    }
+
+    /// Where machines and executions are kept.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Where inputs go.
+    pub fn advance(&self) -> &Advance {
+        &self.advance
+    }
+
+    /// The region that ARNs and events name.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    async fn start(&self, request: &Value, message_id: Option<&str>) -> Result<Value, ApiError> {
+        let members = Members::of(request)?;
+        let machine_arn = members.required("stateMachineArn", ARN_CHARACTERS_MAX)?;
+        let machine_arn = match message_id {
+            Some(_) if !machine_arn.starts_with("arn:") => self.arn_of_machine(machine_arn),
+            _ => machine_arn.to_owned(),
+        };
+        let name = match (members.text("name", NAME_CHARACTERS_MAX)?, message_id) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(message_id)) => name_from_message(message_id),
+            (None, None) => Uuid::new_v4().to_string(),
+        };
+        check_name(&name)?;
+        let input = read_payload(members.free_text("input", usize::MAX)?.unwrap_or("{}")).map_err(invalid_input)?;
+
+        self::machine_arn(&machine_arn)?;
+        let arn = format!("{}:{name}", machine_arn.replacen(":stateMachine:", ":execution:", 1));
+        let execution = ExecutionId::of(&arn);
+        let machine = self.machine_to_start(&machine_arn, execution, message_id).await?;
+        let start = Start {
+            arn: arn.clone(),
+            name,
+            machine_arn: machine.arn.clone(),
+            machine_name: machine.name.clone(),
+            role_arn: machine.role_arn.clone(),
+            input,
+        };
+        let request = Request {
+            execution,
+            input: Input::Start(Box::new(start)),
+            machine: Some(machine),
+            command: None,
+        };
+        self.submit(request, message_id, move |answer| started(&arn, answer)).await
+    }
+
+    /// The machine with this ARN. A command that comes again may find its machine deleted, and is to get its first
+    /// answer all the same.
+    async fn machine_to_start(
+        &self,
+        arn: &str,
+        execution: ExecutionId,
+        message_id: Option<&str>,
+    ) -> Result<MachineRow, ApiError> {
+        let machine = self.store.machine(machine_arn(arn)?.name).await?;
+        if let Some(machine) = machine.filter(|machine| machine.arn == arn) {
+            return Ok(machine);
+        }
+        if message_id.is_some()
+            && let Some(machine) = self.store.machine_of(execution).await?
+        {
+            return Ok(machine);
+        }
+        Err(ApiError::no_machine(arn))
+    }
+
+    /// Submits a request; the answer to a message is stored with the turn, and is the stored one when there is one.
+    pub(super) async fn submit(
+        &self,
+        mut request: Request,
+        message_id: Option<&str>,
+        respond: impl Fn(&Answer) -> Result<Value, ApiError> + Clone + Send + Sync + 'static,
+    ) -> Result<Value, ApiError> {
+        let to_store = respond.clone();
+        request.command = message_id.map(|message_id| advance::Command {
+            message_id: message_id.to_owned(),
+            answer: Box::new(move |answer| to_stored(&to_store(answer))),
+        });
+        let answer = self.advance.submit(request).await?;
+        match &answer.answered {
+            Some(stored) => from_stored(stored),
+            None => respond(&answer),
+        }
+    }
+}
+
+/// The response to a start, from what became of it.
+fn started(arn: &str, answer: &Answer) -> Result<Value, ApiError> {
+    let started_at = match answer.taken {
+        Ok(()) => answer.at,
+        Err(Ignored::AlreadyStarted { same: true, started_at }) => started_at,
+        Err(Ignored::AlreadyStarted { same: false, .. }) => {
+            return Err(ApiError::new(EXECUTION_ALREADY_EXISTS, format!("Execution Already Exists: '{arn}'")));
+        }
+        Err(
+            Ignored::TaskClosed
+            | Ignored::UnknownTask
+            | Ignored::NotDue
+            | Ignored::ExecutionClosed
+            | Ignored::AlreadyCompensating
+            | Ignored::UnknownIncident,
+        ) => return Err(ApiError::internal("The start was ignored for a reason that no start has")),
+    };
+    Ok(json!({ "executionArn": arn, "startDate": epoch_seconds(started_at) }))
+}
+
+/// The name of an execution that was started by a message without one: the message's id, or, when that is no name, one
+/// that follows from it.
+fn name_from_message(message_id: &str) -> String {
+    match check_name(message_id) {
+        Ok(()) => message_id.to_owned(),
+        Err(_) => Uuid::new_v5(&Uuid::NAMESPACE_OID, message_id.as_bytes()).to_string(),
+    }
+}
+
+fn invalid_input(problem: Unreadable) -> ApiError {
+    ApiError::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{problem}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_id_that_is_a_name_is_the_name() {
+        assert_eq!(name_from_message("order-17"), "order-17");
+    }
+
+    #[test]
+    fn a_message_id_that_is_no_name_gives_the_same_one_each_time() {
+        let name = name_from_message("order:17");
+        assert_eq!(name, name_from_message("order:17"));
+        assert!(check_name(&name).is_ok());
+    }
+}

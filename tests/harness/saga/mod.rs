@@ -1,0 +1,187 @@
+//! One execution under a virtual clock, without any server: what goes in is decided, what comes out is checked.
+//!
+//! The checks are those that must hold after every turn of every saga; they are made here, once, for the conformance
+//! cases and for the random sagas alike. A violated one is an error that says which.
+
+mod guard;
+mod ledger;
+pub mod text;
+mod turn;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, anyhow, bail, ensure};
+use jiff::{SignedDuration, Timestamp};
+use sagamore_interpreter::definition::Machine;
+use sagamore_interpreter::{
+    Decision, Dispatch, Effect, Execution, ExecutionId, HistoryRecord, Ignored, Input, Payload,
+    Sequence, Start, Wait, WaitKind, begin, decide,
+};
+use serde_json::Value;
+
+use guard::Guard;
+
+/// One execution of a machine.
+#[derive(Debug)]
+pub struct Saga {
+    machine: Machine,
+    /// What became of it so far.
+    pub execution: Execution,
+    /// Its history so far.
+    pub history: Vec<HistoryRecord>,
+    /// The virtual clock.
+    pub now: Timestamp,
+    /// What it waits for, as its effects said.
+    pub waits: BTreeMap<Sequence, Wait>,
+    /// Every task message it sent, in order.
+    pub dispatched: Vec<(Sequence, Dispatch)>,
+    guard: Guard,
+}
+
+/// The ARN of every execution here.
+const ARN: &str = "arn:aws:states:us-east-1:000000000000:execution:saga:case";
+
+impl Saga {
+    /// Starts an execution of this definition.
+    ///
+    /// # Errors
+    /// When the definition is refused, or an invariant is violated.
+    pub fn start(definition: &str, input: Value) -> Result<(Saga, Decision)> {
+        let (machine, _) = Machine::parse(definition).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            anyhow!("the definition is refused: {}", faults.join("; "))
+        })?;
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse()?;
+        let start = Start {
+            arn: ARN.to_owned(),
+            name: "case".to_owned(),
+            machine_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:saga".to_owned(),
+            machine_name: "saga".to_owned(),
+            role_arn: "arn:aws:iam::000000000000:role/saga".to_owned(),
+            input: Payload::new(input),
+        };
+        let (mut execution, decision) = begin(&machine, ExecutionId::of(ARN), &start, now, &token)?;
+        execution.take_touched();
+        let mut saga = Saga {
+            machine,
+            execution,
+            history: Vec::new(),
+            now,
+            waits: BTreeMap::new(),
+            dispatched: Vec::new(),
+            guard: Guard::default(),
+        };
+        saga.heed(&decision)?;
+        Ok((saga, decision))
+    }
+
+    /// Takes an input at the clock's time and checks all that must hold afterwards.
+    ///
+    /// # Errors
+    /// When an invariant is violated.
+    pub fn take(&mut self, input: &Input) -> Result<Result<Decision, Ignored>> {
+        let before = self.execution.clone();
+        let taken = self.decide(input)?;
+        match &taken {
+            Err(_) => ensure!(
+                self.execution == before,
+                "an ignored input changed the execution"
+            ),
+            Ok(decision) => {
+                turn::check_rows(&before, &mut self.execution)?;
+                turn::check_determinism(&self.machine, before, input, self.now, decision)?;
+                self.heed(decision)?;
+                self.check_duplicate(input)?;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Moves the clock, never back.
+    pub fn advance(&mut self, by: SignedDuration) -> Result<()> {
+        self.now = self.now.checked_add(by)?;
+        Ok(())
+    }
+
+    /// The next wait that is due, and when.
+    pub fn next_due(&self) -> Option<(Timestamp, Sequence)> {
+        let due = |wait: &Wait| wait.due.map(|due| (due, wait.wait));
+        self.waits.values().filter_map(due).min()
+    }
+
+    /// The open incidents: their sequence, and the state whose undo failed.
+    pub fn incidents(&self) -> impl Iterator<Item = (Sequence, &str)> {
+        self.waits.values().filter_map(|wait| match &wait.kind {
+            WaitKind::Incident(incident) => Some((wait.wait, incident.state.as_str())),
+            WaitKind::Timer | WaitKind::Task(_) => None,
+        })
+    }
+
+    fn decide(&mut self, input: &Input) -> Result<Result<Decision, Ignored>> {
+        decide(&self.machine, &mut self.execution, input, self.now, &token)
+            .map_err(|broken| anyhow!("{broken}, taking {input:?}"))
+    }
+
+    /// Does as the decision says and checks it against the execution.
+    fn heed(&mut self, decision: &Decision) -> Result<()> {
+        for effect in &decision.effects {
+            match effect {
+                Effect::Open(wait) => {
+                    if let WaitKind::Task(dispatch) = &wait.kind {
+                        self.dispatched.push((wait.wait, (**dispatch).clone()));
+                    }
+                    let known = self.waits.insert(wait.wait, wait.clone());
+                    ensure!(known.is_none(), "wait {} is opened twice", wait.wait);
+                }
+                Effect::Move { wait, due, .. } => match self.waits.get_mut(wait) {
+                    Some(wait) => wait.due = Some(*due),
+                    None => bail!("wait {wait} is moved, which is not open"),
+                },
+                Effect::Close { wait } => {
+                    let open = self.waits.remove(wait);
+                    ensure!(open.is_some(), "wait {wait} is closed, which is not open");
+                }
+                Effect::Announce(_) => {}
+            }
+        }
+        let (seen, open): (Vec<_>, Vec<_>) = (
+            self.waits.keys().copied().collect(),
+            self.execution.open_waits().collect(),
+        );
+        ensure!(
+            seen == open,
+            "the effects left the waits {seen:?}, the execution has {open:?}"
+        );
+        self.guard
+            .follow(&self.machine, self.execution.head.id, decision)?;
+        self.guard.check(&self.execution)?;
+        self.history.extend(decision.history.iter().cloned());
+        turn::check_history(&decision.history)
+    }
+
+    /// The same input again changes nothing.
+    fn check_duplicate(&mut self, input: &Input) -> Result<()> {
+        let before = self.execution.clone();
+        if let Ok(decision) = self.decide(input)? {
+            let moves_only = decision.effects.iter().all(|effect| match effect {
+                Effect::Move { wait, due, .. } => {
+                    self.waits.get(wait).and_then(|wait| wait.due) == Some(*due)
+                }
+                Effect::Open(_) | Effect::Close { .. } | Effect::Announce(_) => false,
+            });
+            ensure!(
+                decision.history.is_empty() && moves_only,
+                "taking {input:?} again decides {decision:?}"
+            );
+        }
+        ensure!(
+            self.execution == before,
+            "taking {input:?} again changed the execution"
+        );
+        Ok(())
+    }
+}
+
+fn token(_: ExecutionId, task: Sequence) -> String {
+    format!("token-{task}")
+}

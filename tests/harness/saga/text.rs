@@ -1,0 +1,426 @@
+//! History records and effects as one readable line each.
+
+use jiff::{SignedDuration, Timestamp};
+use sagamore_interpreter::{
+    Announcement, Effect, Ending, Event, HistoryRecord, Outcome, Payload, Runner, ScopeId, Status,
+    Target, Then, Wait, WaitKind,
+};
+
+use super::Saga;
+
+/// The longest payload that is written out.
+const PAYLOAD_CHARACTERS_MAX: usize = 600;
+
+/// Writes what happens in a saga: times from its start, its id as `E`.
+#[derive(Debug)]
+pub struct Writer<'a>(pub &'a Saga);
+
+impl Writer<'_> {
+    /// `sequence #event <previous  what`, the middle ones only for what Step Functions shows.
+    pub fn record(&self, record: &HistoryRecord) -> String {
+        let ids = match record.event_id {
+            Some(event_id) => format!("#{event_id} <{}", record.previous_event_id),
+            None => String::new(),
+        };
+        let line = format!(
+            "{:>4} {ids:<8} {}",
+            record.sequence.0,
+            self.event(&record.event)
+        );
+        self.anonymous(&line)
+    }
+
+    /// `>` begins to wait, `~` moves a deadline, `x` stops waiting, `!` tells others.
+    pub fn effect(&self, effect: &Effect) -> String {
+        let line = match effect {
+            Effect::Open(wait) => self.wait(wait),
+            Effect::Move {
+                wait,
+                due,
+                republish,
+            } => {
+                let quiet = if *republish { "" } else { " not republished" };
+                format!("     ~ {wait} due {}{quiet}", self.time(*due))
+            }
+            Effect::Close { wait } => format!("     x {wait}"),
+            Effect::Announce(announcement) => match announcement {
+                Announcement::Execution(status) => format!("     ! execution {}", status.as_str()),
+                Announcement::Suspended(incident) => format!("     ! suspended {}", incident.state),
+                Announcement::ReviewWaiting { task } => format!("     ! review waits {task}"),
+                Announcement::TaskCancelled { task, state } => {
+                    format!("     ! cancelled {state} {task}")
+                }
+            },
+        };
+        self.anonymous(&line)
+    }
+
+    /// How it stands: status, error and cause or output, and what became of the ledger.
+    pub fn standing(&self) -> String {
+        let head = &self.0.execution.head;
+        let mut line = head.status.as_str().to_owned();
+        if let Some(error) = &head.error {
+            line += &format!(" error {error}");
+        }
+        if let Some(cause) = &head.cause {
+            line += &format!(" cause {cause:?}");
+        }
+        if let Some(output) = &head.output {
+            line += &format!(" output {}", payload(output));
+        }
+        line += &format!(" compensation {}", head.compensation_status().as_str());
+        self.anonymous(&line)
+    }
+
+    /// The ledger, entry by entry.
+    pub fn ledger(&self) -> Vec<String> {
+        let steps = self
+            .0
+            .execution
+            .ledger
+            .values()
+            .filter_map(|entry| Some((entry.id, entry.step()?)));
+        steps
+            .map(|(id, step)| {
+                let round = match step.round {
+                    1 => String::new(),
+                    round => format!(" round {round}"),
+                };
+                format!("{} {} {:?}{round}", id.0, step.state, step.disposition)
+            })
+            .collect()
+    }
+
+    /// A time, from the start.
+    pub fn time(&self, at: Timestamp) -> String {
+        duration(at.duration_since(self.0.execution.head.started_at))
+    }
+
+    fn anonymous(&self, line: &str) -> String {
+        line.replace(&self.0.execution.head.id.to_string(), "E")
+    }
+
+    fn wait(&self, wait: &Wait) -> String {
+        let due = match wait.due {
+            Some(due) => format!(" due {}", self.time(due)),
+            None => String::new(),
+        };
+        let number = wait.wait;
+        match &wait.kind {
+            WaitKind::Timer => format!("     > {number} timer{due}"),
+            WaitKind::Incident(incident) => format!(
+                "     > {number} incident {} {}",
+                incident.state,
+                failure(&incident.error, incident.cause.as_ref())
+            ),
+            WaitKind::Task(dispatch) => {
+                let compensates = match &dispatch.compensates {
+                    Some(key) => format!(" compensates {key}"),
+                    None => String::new(),
+                };
+                format!(
+                    "     > {number} {} for {} attempt {} key {}{compensates}{due} deadline {} body {}",
+                    dispatch.resource,
+                    dispatch.state,
+                    dispatch.attempt,
+                    dispatch.key,
+                    self.time(dispatch.deadline),
+                    payload(&dispatch.body)
+                )
+            }
+        }
+    }
+
+    fn event(&self, event: &Event) -> String {
+        match event {
+            Event::ExecutionStarted { start, timeout_at } => {
+                let timeout = timeout_at.map(|at| format!(" timeout {}", self.time(at)));
+                format!(
+                    "ExecutionStarted {}{}",
+                    payload(&start.input),
+                    timeout.unwrap_or_default()
+                )
+            }
+            Event::ExecutionSucceeded { output } => {
+                format!("ExecutionSucceeded {}", payload(output))
+            }
+            Event::ExecutionEnded(ending) => format!("Execution{}", self.ending(ending)),
+            Event::StateEntered {
+                scope,
+                kind,
+                name,
+                input,
+            } => format!(
+                "{}{}StateEntered {name} {}",
+                within(*scope),
+                kind.as_str(),
+                payload(input)
+            ),
+            Event::StateExited {
+                scope,
+                kind,
+                name,
+                output,
+            } => format!(
+                "{}{}StateExited {name} {}",
+                within(*scope),
+                kind.as_str(),
+                payload(output)
+            ),
+            Event::ParallelStateStarted { scope } => {
+                format!("{}ParallelStateStarted", within(*scope))
+            }
+            Event::ParallelStateSucceeded { scope } => {
+                format!("{}ParallelStateSucceeded", within(*scope))
+            }
+            Event::ParallelStateFailed {
+                scope,
+                error,
+                cause,
+            } => format!(
+                "{}ParallelStateFailed {}",
+                within(*scope),
+                failure(error, cause.as_ref())
+            ),
+            Event::ScopeClosed {
+                scope,
+                kind,
+                drain_until,
+            } => {
+                let kind = kind.map_or("nothing".to_owned(), |kind| kind.as_str().to_owned());
+                format!(
+                    "{}{kind}StateAborted{}",
+                    within(*scope),
+                    self.drain(*drain_until)
+                )
+            }
+            Event::WaitScheduled { scope, until } => {
+                format!("{}wait until {}", within(*scope), self.time(*until))
+            }
+            Event::Yielded { scope, next, .. } => format!("{}yields to {next}", within(*scope)),
+            Event::BranchStarted { parent, .. } => format!("{}branch starts", within(*parent)),
+            Event::BranchSucceeded { scope, output } => {
+                format!("{}branch succeeds {}", within(*scope), payload(output))
+            }
+            Event::TaskScheduled(_)
+            | Event::TaskStarted { .. }
+            | Event::TaskSubmitted { .. }
+            | Event::TaskSucceeded { .. }
+            | Event::TaskFailed { .. }
+            | Event::TaskTimedOut { .. }
+            | Event::RetryScheduled { .. } => self.task(event),
+            Event::UndoStarted { .. }
+            | Event::UndoSucceeded { .. }
+            | Event::UndoSuspended { .. }
+            | Event::IncidentRetried { .. }
+            | Event::EntryArmed { .. }
+            | Event::EntryDrained { .. }
+            | Event::EntryUpgraded { .. }
+            | Event::CompensationStarted { .. }
+            | Event::CompensationEnded { .. } => self.compensation(event),
+        }
+    }
+
+    fn task(&self, event: &Event) -> String {
+        match event {
+            Event::TaskScheduled(task) => {
+                let heartbeat = task
+                    .heartbeat_seconds
+                    .map(|seconds| format!(" heartbeat {seconds}s"));
+                format!(
+                    "{}TaskScheduled {} attempt {} until {}{} {}",
+                    runner(task.runner),
+                    task.resource,
+                    task.attempt,
+                    self.time(task.timeout_at),
+                    heartbeat.unwrap_or_default(),
+                    payload(&task.arguments)
+                )
+            }
+            Event::TaskStarted { runner: by, .. } => format!("{}TaskStarted", runner(*by)),
+            Event::TaskSubmitted { runner: by, .. } => format!("{}TaskSubmitted", runner(*by)),
+            Event::TaskSucceeded {
+                runner: by,
+                task,
+                output,
+                ..
+            } => format!("{}TaskSucceeded {task} {}", runner(*by), payload(output)),
+            Event::TaskFailed {
+                runner: by,
+                task,
+                error,
+                cause,
+                outcome,
+                ..
+            } => format!(
+                "{}TaskFailed {task} {} {}",
+                runner(*by),
+                failure(error, cause.as_ref()),
+                outcome_name(*outcome)
+            ),
+            Event::TaskTimedOut {
+                runner: by,
+                task,
+                error,
+                ..
+            } => format!("{}TaskTimedOut {task} {error}", runner(*by)),
+            Event::RetryScheduled {
+                runner: by,
+                retrier,
+                until,
+            } => format!(
+                "{}retry by retrier {retrier} at {}",
+                runner(*by),
+                self.time(*until)
+            ),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn compensation(&self, event: &Event) -> String {
+        match event {
+            Event::EntryArmed { scope, state, .. } => format!("{}armed {state}", within(*scope)),
+            Event::EntryDrained {
+                entry,
+                task,
+                outcome,
+                ..
+            } => format!(
+                "entry {} drained {task} {}",
+                entry.0,
+                outcome_name(*outcome)
+            ),
+            Event::EntryUpgraded {
+                entry,
+                task,
+                result,
+            } => format!(
+                "entry {} committed late by {task} {}",
+                entry.0,
+                payload(result)
+            ),
+            Event::CompensationStarted {
+                scope,
+                target,
+                then,
+                trigger,
+                drain_until,
+            } => {
+                let target = match target {
+                    Target::Scope => "its scope".to_owned(),
+                    Target::Group(None) => "nothing".to_owned(),
+                    Target::Group(Some(entry)) => format!("the branches of {}", entry.0),
+                };
+                let then = match &**then {
+                    Then::Exit { next, .. } => match next {
+                        Some(next) => format!("go to {next}"),
+                        None => "end".to_owned(),
+                    },
+                    Then::Finish(ending) => self.ending(ending),
+                    Then::Retry { retrier } => format!("retry by retrier {retrier}"),
+                };
+                let kind = trigger.kind;
+                format!(
+                    "{}undoes {target} by {kind:?}{}, then {then}",
+                    within(*scope),
+                    self.drain(*drain_until)
+                )
+            }
+            Event::CompensationEnded { scope } => format!("{}is undone", within(*scope)),
+            Event::UndoStarted {
+                entry, name, input, ..
+            } => {
+                format!(
+                    "TaskStateEntered {name} entry {} {}",
+                    entry.0,
+                    payload(input)
+                )
+            }
+            Event::UndoSucceeded {
+                entry,
+                name,
+                output,
+            } => {
+                format!(
+                    "TaskStateExited {name} entry {} {}",
+                    entry.0,
+                    payload(output)
+                )
+            }
+            Event::UndoSuspended {
+                entry,
+                error,
+                cause,
+            } => format!(
+                "entry {} suspended {}",
+                entry.0,
+                failure(error, cause.as_ref())
+            ),
+            Event::IncidentRetried {
+                incident, entry, ..
+            } => format!("incident {incident} of entry {} retried", entry.0),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn ending(&self, ending: &Ending) -> String {
+        let status = match ending.status {
+            Status::Failed => "Failed",
+            Status::TimedOut => "TimedOut",
+            Status::Aborted => "Aborted",
+            Status::Running | Status::Succeeded => "Ended",
+        };
+        let error = ending.error.as_deref().unwrap_or("no error");
+        format!("{status} {}", failure(error, ending.cause.as_ref()))
+    }
+
+    fn drain(&self, until: Option<Timestamp>) -> String {
+        until.map_or(String::new(), |until| {
+            format!(", awaits its step until {}", self.time(until))
+        })
+    }
+}
+
+fn within(scope: ScopeId) -> String {
+    match scope {
+        ScopeId::TOP => String::new(),
+        scope => format!("[{}] ", scope.0),
+    }
+}
+
+fn runner(runner: Runner) -> String {
+    match runner {
+        Runner::State(scope) => within(scope),
+        Runner::Undo(entry) => format!("entry {} ", entry.0),
+    }
+}
+
+fn failure(error: &str, cause: Option<&String>) -> String {
+    match cause {
+        None => error.to_owned(),
+        Some(cause) => format!("{error} {cause:?}"),
+    }
+}
+
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Committed => "Committed",
+        Outcome::NotExecuted => "NotExecuted",
+        Outcome::Unknown => "Unknown",
+    }
+}
+
+fn payload(payload: &Payload) -> String {
+    let text = payload.to_string();
+    if text.len() <= PAYLOAD_CHARACTERS_MAX {
+        return text;
+    }
+    let start: String = text.chars().take(40).collect();
+    format!("{start}… ({} bytes)", text.len())
+}
+
+/// A duration as a script writes it: `+5s`, `+1.5s`.
+fn duration(duration: SignedDuration) -> String {
+    let seconds = duration.as_millis() as f64 / 1_000.0;
+    format!("+{seconds}s")
+}

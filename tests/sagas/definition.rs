@@ -1,0 +1,165 @@
+//! A random saga: chains, choices, loops, nested Parallels, with undos, retriers and catchers.
+
+use serde_json::{Map, Value, json};
+
+use crate::choices::Choices;
+
+/// The most states of one chain.
+const CHAIN_MAX: usize = 4;
+/// How deep Parallels nest.
+const DEPTH_MAX: usize = 2;
+
+/// The definition of a random saga.
+pub fn definition(choices: &mut Choices<'_>) -> Value {
+    let mut saga = block(choices, 0, &mut 0);
+    if choices.once_in(8) {
+        saga["TimeoutSeconds"] = json!([5, 30, 100][choices.one_of(3)]);
+    }
+    saga
+}
+
+fn block(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
+    let length = 1 + choices.one_of(CHAIN_MAX);
+    let names: Vec<String> = (0..length)
+        .map(|index| {
+            *named += 1;
+            format!("{}{named}", ["T", "U", "V", "W"][index])
+        })
+        .collect();
+    *named += 1;
+    let (end, failed) = (format!("End{named}"), format!("Failed{named}"));
+    let mut states = Map::new();
+    let (mut fails, mut tasks) = (false, Vec::new());
+    for (index, name) in names.iter().enumerate() {
+        let next = names.get(index + 1).unwrap_or(&end);
+        let later = &names[index + 1..];
+        let mut escape = |choices: &mut Choices<'_>| match choices.one_of(later.len() + 2) {
+            0 => end.clone(),
+            1 => {
+                fails = true;
+                failed.clone()
+            }
+            way => later[way - 2].clone(),
+        };
+        let mut state = match choices.one_of(10) {
+            0..=4 => {
+                tasks.push(name.clone());
+                task(choices, name)
+            }
+            5 if depth < DEPTH_MAX => parallel(choices, depth, named),
+            6 if depth < DEPTH_MAX => parallel(choices, depth, named),
+            7 => json!({ "Type": "Wait", "Seconds": choices.one_of(20) }),
+            8 => json!({ "Type": "Compensate" }),
+            9 => {
+                // Back to the last Task, or out of the chain, as that one's reply says.
+                let again = tasks.last().unwrap_or(next).clone();
+                let out = escape(choices);
+                states.insert(name.clone(), choice(&again, &out, next));
+                continue;
+            }
+            _ => json!({ "Type": "Pass" }),
+        };
+        if matches!(state["Type"].as_str(), Some("Task" | "Parallel")) {
+            if choices.once_in(3) {
+                state["Retry"] = json!([retry(choices)]);
+            }
+            if choices.once_in(3) {
+                let catcher = json!({
+                    "ErrorEquals": [(["States.ALL", "States.TaskFailed", "E1"][choices.one_of(3)])],
+                    "ResultPath": "$.caught",
+                    "Next": escape(choices),
+                    "Compensate": choices.one_of(2) == 1,
+                });
+                state["Catch"] = json!([catcher]);
+            }
+        }
+        state["Next"] = json!(next);
+        states.insert(name.clone(), state);
+    }
+    if fails {
+        states.insert(
+            failed,
+            json!({ "Type": "Fail", "Error": "E1", "Cause": "the saga says so" }),
+        );
+    }
+    states.insert(end, json!({ "Type": "Succeed" }));
+    json!({ "StartAt": names[0], "States": prune(states, &names[0]) })
+}
+
+fn task(choices: &mut Choices<'_>, name: &str) -> Value {
+    let mut task = json!({
+        "Type": "Task",
+        "Resource": format!("queue:{name}"),
+        "ResultPath": "$.result",
+        "TimeoutSeconds": ([60, 10, 3, 3600][choices.one_of(4)]),
+    });
+    if choices.one_of(4) != 3 {
+        task["Compensate"] = json!({ "Resource": format!("queue:undo-{name}") });
+        if choices.once_in(4) {
+            task["Compensate"]["Retry"] = json!([]);
+        }
+    }
+    if choices.once_in(6) {
+        task["HeartbeatSeconds"] = json!(2);
+    }
+    task
+}
+
+fn parallel(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
+    let branches = 1 + choices.one_of(3);
+    let branches: Vec<Value> = (0..branches)
+        .map(|_| block(choices, depth + 1, named))
+        .collect();
+    json!({ "Type": "Parallel", "Branches": branches, "ResultPath": "$.result" })
+}
+
+fn retry(choices: &mut Choices<'_>) -> Value {
+    json!({
+        "ErrorEquals": [(["States.ALL", "States.Timeout", "E1"][choices.one_of(3)])],
+        "MaxAttempts": 1 + choices.one_of(2),
+        "IntervalSeconds": 1 + choices.one_of(5),
+    })
+}
+
+fn choice(again: &str, out: &str, next: &str) -> Value {
+    let says = |what: &str, next: &str| {
+        json!({
+            "And": [
+                { "Variable": "$.result", "IsPresent": true },
+                { "Variable": "$.result", "StringEquals": what },
+            ],
+            "Next": next,
+        })
+    };
+    json!({
+        "Type": "Choice",
+        "Choices": [says("again", again), says("out", out)],
+        "Default": next,
+    })
+}
+
+/// Leaves out what nothing leads to, which a definition must not have.
+fn prune(mut states: Map<String, Value>, first: &str) -> Map<String, Value> {
+    let mut reached = vec![first.to_owned()];
+    let mut index = 0;
+    while let Some(name) = reached.get(index).cloned() {
+        let state = &states[&name];
+        let rules = ["Choices", "Catch"].into_iter().flat_map(|field| {
+            let rules = state[field].as_array();
+            rules.into_iter().flatten()
+        });
+        let found: Vec<String> = rules
+            .map(|rule| &rule["Next"])
+            .chain([&state["Next"], &state["Default"]])
+            .filter_map(|next| next.as_str().map(str::to_owned))
+            .collect();
+        for next in found {
+            if !reached.contains(&next) {
+                reached.push(next);
+            }
+        }
+        index += 1;
+    }
+    states.retain(|name, _| reached.contains(name));
+    states
+}

@@ -1,0 +1,318 @@
+//! One random saga, from its start to its end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use jiff::SignedDuration;
+use sagamore_interpreter::execution::Disposition;
+use sagamore_interpreter::{ClaimedEffect, Dispatch, Input, Reply, Sequence, Status};
+use sagamore_tests::saga::Saga;
+use sagamore_tests::saga::text::Writer;
+use serde_json::{Value, json};
+
+use crate::choices::Choices;
+use crate::definition::definition;
+use crate::services::Services;
+
+/// The most that happens by chance to one saga.
+const CHANCES_MAX: usize = 60;
+/// The most that happens until a saga that nothing disturbs any more has ended.
+const STEPS_MAX: usize = 3_000;
+
+/// Makes a saga of these bytes and all that happens to it.
+pub fn saga(bytes: &[u8]) -> Result<()> {
+    let mut choices = Choices(bytes);
+    let definition = definition(&mut choices);
+    let (saga, _) = Saga::start(&definition.to_string(), json!({}))
+        .with_context(|| format!("{definition:#}"))?;
+    let mut run = Run {
+        saga,
+        services: Services::default(),
+        seen: 0,
+        messages: Vec::new(),
+        replies: Vec::new(),
+        denied: BTreeSet::new(),
+        taken: Vec::new(),
+    };
+    let outcome = run.play(&mut choices);
+    outcome.with_context(|| format!("{definition}\n{}\n", run.told()))
+}
+
+struct Run {
+    saga: Saga,
+    services: Services,
+    /// How many of the saga's task messages the services have got.
+    seen: usize,
+    /// Task messages that are under way, or may come once more.
+    messages: Vec<(Sequence, Dispatch)>,
+    /// Replies that are under way.
+    replies: Vec<Input>,
+    /// Attempts of which a service said that nothing was done.
+    denied: BTreeSet<Sequence>,
+    /// What the saga took so far.
+    taken: Vec<Input>,
+}
+
+impl Run {
+    fn play(&mut self, choices: &mut Choices<'_>) -> Result<()> {
+        for _ in 0..CHANCES_MAX {
+            self.receive();
+            if choices.are_used_up() {
+                break;
+            }
+            self.chance(choices)?;
+        }
+        self.settle()?;
+        self.check_effects()
+    }
+
+    fn receive(&mut self) {
+        let sent = self.saga.dispatched[self.seen..].iter().cloned();
+        self.messages.extend(sent);
+        self.seen = self.saga.dispatched.len();
+    }
+
+    fn take(&mut self, input: Input) -> Result<()> {
+        self.taken.push(input.clone());
+        // What is ignored is as good an outcome.
+        let _ = self.saga.take(&input)?;
+        Ok(())
+    }
+
+    /// Something happens.
+    fn chance(&mut self, choices: &mut Choices<'_>) -> Result<()> {
+        match choices.one_of(16) {
+            0..=7 if !self.messages.is_empty() => {
+                let which = choices.one_of(self.messages.len());
+                let (task, message) = self.messages.swap_remove(which);
+                self.deliver(choices, task, message)
+            }
+            8 | 9 if !self.replies.is_empty() => {
+                let which = choices.one_of(self.replies.len());
+                let reply = self.replies.swap_remove(which);
+                self.take(reply)
+            }
+            10 if !self.taken.is_empty() => {
+                let which = choices.one_of(self.taken.len());
+                self.take(self.taken[which].clone())
+            }
+            11 => self.take(Input::Stop {
+                error: Some("Stopped".to_owned()),
+                cause: None,
+            }),
+            12 => {
+                let by = SignedDuration::from_millis([300, 1_000, 2_500, 7_000][choices.one_of(4)]);
+                self.pass(by)
+            }
+            13 => self.retry_incidents(),
+            _ => self.next_due(),
+        }
+    }
+
+    /// A task message reaches its service, or does not.
+    fn deliver(
+        &mut self,
+        choices: &mut Choices<'_>,
+        task: Sequence,
+        message: Dispatch,
+    ) -> Result<()> {
+        let way = match choices.one_of(16) {
+            // A service that said that nothing was done, and did it when asked once more, says so.
+            _ if self.denied.contains(&task) => 5,
+            way => way,
+        };
+        match way {
+            // Nobody has the queue, so it never ran; of an undo that is no news for its step.
+            12 => {
+                return self.take(Input::Unroutable {
+                    task,
+                    only_publish: true,
+                });
+            }
+            // It may have run when it was published first, and runs once more.
+            13 => {
+                self.messages.push((task, message));
+                return self.take(Input::Unroutable {
+                    task,
+                    only_publish: false,
+                });
+            }
+            14 => {
+                return self.take(Input::DeadLettered {
+                    task,
+                    reason: "rejected".to_owned(),
+                });
+            }
+            // It is lost, or late.
+            15 if choices.one_of(2) == 0 => return Ok(()),
+            15 => {
+                self.messages.push((task, message));
+                return Ok(());
+            }
+            _ => {}
+        }
+        let reply = if matches!(way, 8 | 9) {
+            self.denied.insert(task);
+            failure(choices, ClaimedEffect::None)
+        } else if way == 10 {
+            failure(choices, ClaimedEffect::Unknown)
+        } else {
+            self.work(choices, task, &message)
+        };
+        let reply = Input::Reply { task, reply };
+        match way {
+            // It runs, and nobody hears of it.
+            4 => Ok(()),
+            5 => {
+                self.replies.push(reply);
+                Ok(())
+            }
+            // It is delivered to a second worker, too.
+            6 | 8 => {
+                self.messages.push((task, message));
+                self.take(reply)
+            }
+            7 => {
+                self.take(Input::Reply {
+                    task,
+                    reply: Reply::Heartbeat,
+                })?;
+                self.replies.push(reply);
+                Ok(())
+            }
+            11 => self.take(Input::Reply {
+                task,
+                reply: Reply::Unusable {
+                    error: "Sagamore.InvalidReply".to_owned(),
+                    cause: "not JSON".to_owned(),
+                },
+            }),
+            _ => self.take(reply),
+        }
+    }
+
+    fn work(&mut self, choices: &mut Choices<'_>, task: Sequence, message: &Dispatch) -> Reply {
+        if self.services.work(message) {
+            let result = ["on", "again", "out", "on"][choices.one_of(4)];
+            if !self.denied.contains(&task) && choices.once_in(12) {
+                return failure(choices, ClaimedEffect::Committed);
+            }
+            Reply::Success(Arc::new(Value::from(result)))
+        } else {
+            failure(choices, ClaimedEffect::None)
+        }
+    }
+
+    fn pass(&mut self, by: SignedDuration) -> Result<()> {
+        self.saga.advance(by)?;
+        while let Some((due, wait)) = self.saga.next_due()
+            && due <= self.saga.now
+        {
+            self.take(Input::Due { wait })?;
+            ensure!(
+                self.saga.next_due() != Some((due, wait)),
+                "wait {wait} stays due"
+            );
+        }
+        Ok(())
+    }
+
+    fn next_due(&mut self) -> Result<()> {
+        let Some((due, _)) = self.saga.next_due() else {
+            return Ok(());
+        };
+        let by = due.duration_since(self.saga.now).max(SignedDuration::ZERO);
+        self.pass(by)
+    }
+
+    fn retry_incidents(&mut self) -> Result<()> {
+        let incidents: Vec<Sequence> = self
+            .saga
+            .incidents()
+            .map(|(incident, _)| incident)
+            .collect();
+        for incident in incidents {
+            self.take(Input::RetryIncident {
+                incident,
+                by: None,
+                reason: None,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The weather clears: what is under way arrives, every undo succeeds, time passes.
+    fn settle(&mut self) -> Result<()> {
+        let mut choices = Choices(&[]);
+        for _ in 0..STEPS_MAX {
+            self.receive();
+            if let Some(reply) = self.replies.pop() {
+                self.take(reply)?;
+            } else if !self.messages.is_empty() {
+                let (task, message) = self.messages.remove(0);
+                let reply = self.work(&mut choices, task, &message);
+                self.take(Input::Reply { task, reply })?;
+            } else if self.saga.incidents().next().is_some() {
+                self.retry_incidents()?;
+            } else if self.saga.next_due().is_some() {
+                self.next_due()?;
+            } else {
+                ensure!(self.saga.waits.is_empty(), "it waits for no time");
+                ensure!(self.saga.execution.is_terminal(), "it does not end");
+                return Ok(());
+            }
+        }
+        bail!("it goes on for ever")
+    }
+
+    /// Invariant 10: what was undone is gone, what is kept is there.
+    fn check_effects(&self) -> Result<()> {
+        let head = &self.saga.execution.head;
+        for entry in self.saga.execution.ledger.values() {
+            let Some(step) = entry.step() else { continue };
+            let effect = self.services.of(&step.key);
+            let is_right = match step.disposition {
+                Disposition::Released => {
+                    ensure!(
+                        head.status == Status::Succeeded,
+                        "{} is released by a saga that failed",
+                        step.state
+                    );
+                    !effect.is_refused && (effect.is_there || step.result.is_none())
+                }
+                Disposition::Compensated | Disposition::NotExecuted => !effect.is_there,
+                Disposition::Armed
+                | Disposition::Committed
+                | Disposition::Unknown
+                | Disposition::Compensating
+                | Disposition::Suspended => false,
+            };
+            ensure!(
+                is_right,
+                "{} of the key {} is {:?} at the end, its effect {effect:?}",
+                step.state,
+                step.key,
+                step.disposition
+            );
+        }
+        Ok(())
+    }
+
+    /// What happened, for whoever reads a failure.
+    fn told(&self) -> String {
+        let writer = Writer(&self.saga);
+        let records = self.saga.history.iter().map(|record| writer.record(record));
+        let inputs = self.taken.iter().map(|input| format!("took {input:?}"));
+        let lines = records.chain(inputs).chain(writer.ledger());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn failure(choices: &mut Choices<'_>, effect: ClaimedEffect) -> Reply {
+    Reply::Failure {
+        error: ["E1", "E2"][choices.one_of(2)].to_owned(),
+        cause: None,
+        effect,
+    }
+}
