@@ -2,6 +2,7 @@
 
 mod database;
 mod model_store;
+pub mod live;
 pub mod proxy;
 pub mod saga;
 

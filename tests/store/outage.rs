@@ -27,7 +27,7 @@ async fn a_transaction_that_loses_its_connection_is_tried_again() -> Result<()> 
             tokio::task::block_in_place(|| {
                 runtime
                     .block_on(kill_others(&url))
-                    .expect("the server is there")
+                    .expect("the server is there");
             });
             (writes(), ())
         });

@@ -1,0 +1,15 @@
+//! All of Sagamore as its users run it: processes, a real RabbitMQ, a real Postgres.
+//!
+//! `cargo verify` builds the binaries, starts both servers and sets `AMQP_URL`, `DATABASE_URL` and `PIKA_PYTHON`. Each test
+//! has a world of its own: see the harness.
+
+mod applicants;
+mod bad_replies;
+mod bad_requests;
+mod commands;
+mod machines;
+mod plain_worker;
+mod reviews;
+mod settings;
+mod shutdown;
+mod timers;
