@@ -1,8 +1,8 @@
 //! What the tests share.
 
 mod database;
-mod model_store;
 pub mod live;
+mod model_store;
 pub mod proxy;
 pub mod saga;
 

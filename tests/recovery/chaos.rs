@@ -95,7 +95,7 @@ impl<'a> Chaos<'a> {
                 .await?;
             self.until_turns(asked).await?;
             let Some((server, name)) = server else {
-                tell(format!(
+                tell(String::from(
                     "one of the servers is not ours, so it is not restarted"
                 ));
                 continue;
@@ -147,7 +147,7 @@ impl<'a> Chaos<'a> {
             Ok((self.turns().await? >= before + i64::from(turns)).then_some(()))
         });
         if let Err(error) = waited.await {
-            tell(format!("{error:#}"));
+            tell(String::from("{error:#}"));
         }
         Ok(())
     }

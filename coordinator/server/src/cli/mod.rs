@@ -43,7 +43,11 @@ pub enum Command {
     /// Ask a coordinator whether its database answers and its broker is connected; exit with 1 if not
     Health {
         /// Where it is
-        #[arg(value_name = "URL", env = "SAGAMORE_URL", default_value = "http://127.0.0.1:8083")]
+        #[arg(
+            value_name = "URL",
+            env = "SAGAMORE_URL",
+            default_value = "http://127.0.0.1:8083"
+        )]
         url: String,
     },
     /// Tell the version
