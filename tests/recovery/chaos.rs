@@ -96,7 +96,7 @@ impl<'a> Chaos<'a> {
             self.until_turns(asked).await?;
             let Some((server, name)) = server else {
                 tell(String::from(
-                    "one of the servers is not ours, so it is not restarted"
+                    "one of the servers is not ours, so it is not restarted",
                 ));
                 continue;
             };
@@ -147,7 +147,7 @@ impl<'a> Chaos<'a> {
             Ok((self.turns().await? >= before + i64::from(turns)).then_some(()))
         });
         if let Err(error) = waited.await {
-            tell(String::from("{error:#}"));
+            tell(format!("{error:#}"));
         }
         Ok(())
     }
