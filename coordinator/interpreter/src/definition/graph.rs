@@ -28,6 +28,7 @@ pub(super) fn check_graph(root: Node<'_>, faults: &mut Faults) {
 
 fn check_block(block: Node<'_>, everywhere: &HashSet<&str>, faults: &mut Faults) {
     let here: HashMap<&str, Node<'_>> = states(block).collect();
+    let is_here = |target: Node<'_>| target.as_str().is_some_and(|name| here.contains_key(name));
     if here.is_empty() {
         return;
     }
@@ -39,7 +40,7 @@ fn check_block(block: Node<'_>, everywhere: &HashSet<&str>, faults: &mut Faults)
         .chain(states(block).flat_map(|(_, state)| targets(state)))
     {
         let name = target.as_str().unwrap_or_default();
-        if !here.contains_key(name) && !faults.full() {
+        if !is_here(target) && !faults.full() {
             let known = states(block).map(|(name, _)| name);
             let remedy = if everywhere.contains(name) {
                 "that state stands in another block, and a transition stays in its own 'States'"
@@ -65,7 +66,8 @@ fn check_block(block: Node<'_>, everywhere: &HashSet<&str>, faults: &mut Faults)
             "Workflow has no terminal state",
             "give one of these states \"End\": true, or add a state of type Succeed or Fail",
         );
-    } else if let Some(start) = start {
+    } else if let Some(start) = start.filter(|start| is_here(*start)) {
+        // Where the first state is missing, that one fault would be told again of every state.
         check_reachable(start, block, &here, faults);
     }
 }
@@ -153,10 +155,7 @@ mod tests {
         );
         check(
             r#"{"B":{"Type":"Succeed"}}"#,
-            &[
-                "/StartAt Missing 'Next' target: A",
-                "/States/B State \"B\" is not reachable.",
-            ],
+            &["/StartAt Missing 'Next' target: A"],
         );
     }
 
