@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::definition::{BlockId, StateName};
@@ -14,6 +14,13 @@ use crate::input::Start;
 
 /// A JSON value that travels: shared, never copied.
 pub type Payload = Arc<Value>;
+
+/// Reads a payload that may be absent, of which null is one: `None` is only what was not written.
+pub(crate) fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Payload>, D::Error> {
+    Payload::deserialize(deserializer).map(Some)
+}
 
 /// One thing that happened in an execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -309,6 +316,11 @@ pub enum Event {
         entry: EntryId,
         task: Sequence,
         outcome: Outcome,
+        #[serde(
+            default,
+            deserialize_with = "present",
+            skip_serializing_if = "Option::is_none"
+        )]
         result: Option<Payload>,
         error: Option<String>,
         cause: Option<String>,
@@ -363,4 +375,28 @@ pub struct TaskScheduled {
     pub timeout_seconds: Option<u32>,
     /// `HeartbeatSeconds`, when given.
     pub heartbeat_seconds: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(result: Option<Payload>) {
+        let event = Event::EntryDrained {
+            entry: EntryId(Sequence(1)),
+            task: Sequence(2),
+            outcome: Outcome::Committed,
+            result,
+            error: None,
+            cause: None,
+        };
+        let text = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+    }
+
+    #[test]
+    fn null_is_a_result_and_none_is_not() {
+        check(Some(Payload::new(Value::Null)));
+        check(None);
+    }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::StateName;
-use crate::history::{Outcome, Payload, Trigger};
+use crate::history::{Outcome, Payload, Trigger, present};
 use crate::ids::{EntryId, ScopeId, Sequence};
 
 /// One link of a scope's chain.
@@ -40,8 +40,18 @@ pub struct Step {
     /// What was sent to the service.
     pub arguments: Payload,
     /// What the service gave back; `None` while that is not known.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub result: Option<Payload>,
     /// What the state yielded; `None` while that is not known.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub output: Option<Payload>,
     /// The error of the last attempt that failed.
     pub error: Option<String>,
@@ -73,6 +83,11 @@ pub struct Attempt {
     /// Whether it had its effect; `None` while it is out.
     pub outcome: Option<Outcome>,
     /// What it gave back.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub result: Option<Payload>,
     /// Its error.
     pub error: Option<String>,
@@ -127,6 +142,11 @@ pub struct Undo {
     /// What goes on.
     pub progress: UndoProgress,
     /// The undo's own result, once there is one.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub result: Option<Payload>,
 }
 

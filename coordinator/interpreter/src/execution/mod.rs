@@ -20,7 +20,7 @@ pub use scope::{Activity, Goal, Phase, Position, Scope};
 pub use touched::Touched;
 
 use crate::compensation::{CompensationStatus, Tally};
-use crate::history::{Event, HistoryRecord, Payload, Status};
+use crate::history::{Event, HistoryRecord, Payload, Status, present};
 use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
 use crate::input::Start;
 
@@ -52,6 +52,11 @@ pub struct Head {
     /// When it ended.
     pub stopped_at: Option<Timestamp>,
     /// The output, of one that succeeded.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub output: Option<Payload>,
     /// The error, of one that ended with one.
     pub error: Option<String>,
