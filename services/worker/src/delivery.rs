@@ -8,6 +8,7 @@ use lapin::options::{BasicAckOptions, BasicPublishOptions, BasicRejectOptions};
 use lapin::types::ShortString;
 use lapin::{Channel, Confirmation};
 use sagamore_messages::{Reply, TaskMessage};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::properties::{from_amqp, to_amqp};
@@ -17,6 +18,8 @@ use crate::service::{Reaction, Service};
 pub(crate) struct Answering {
     pub(crate) service: Arc<Service>,
     pub(crate) channel: Channel,
+    /// Cancelled once the channel's connection is lost.
+    pub(crate) lost: CancellationToken,
     pub(crate) heartbeat_every: Option<Duration>,
 }
 
@@ -29,6 +32,8 @@ enum Unanswered {
     Refused,
     #[error("failed to acknowledge the message")]
     Acknowledge(#[source] lapin::Error),
+    #[error("the connection was lost meanwhile")]
+    Lost,
 }
 
 impl Answering {
@@ -81,7 +86,9 @@ impl Answering {
             Reaction::Later => info!("to be answered later, by whoever holds the token"),
             Reaction::Expired => info!("dropped: its deadline has passed"),
         }
-        let acknowledged = delivery.ack(BasicAckOptions::default()).await;
+        let acknowledging = delivery.ack(BasicAckOptions::default());
+        let acknowledged = self.lost.run_until_cancelled(acknowledging).await;
+        let acknowledged = acknowledged.ok_or(Unanswered::Lost)?;
         acknowledged.map(drop).map_err(Unanswered::Acknowledge)
     }
 
@@ -113,18 +120,21 @@ impl Answering {
         let message_id = format!("{}/{name}", message.message_id);
         let properties = reply.properties(message.token.as_str(), &message_id);
         let body = reply.body();
-        let confirm = self.channel.basic_publish(
-            ShortString::default(),
-            message.reply_to.as_str().into(),
-            BasicPublishOptions {
+        let publishing = async {
+            let options = BasicPublishOptions {
                 mandatory: true,
                 ..BasicPublishOptions::default()
-            },
-            body.as_bytes(),
-            to_amqp(&properties),
-        );
-        let confirm = confirm.await.map_err(Unanswered::Publish)?;
-        match confirm.await.map_err(Unanswered::Publish)? {
+            };
+            let (exchange, reply_to) = (ShortString::default(), message.reply_to.as_str().into());
+            let (body, properties) = (body.as_bytes(), to_amqp(&properties));
+            let confirm = self
+                .channel
+                .basic_publish(exchange, reply_to, options, body, properties);
+            confirm.await?.await
+        };
+        let confirmed = self.lost.run_until_cancelled(publishing).await;
+        let confirmed = confirmed.ok_or(Unanswered::Lost)?;
+        match confirmed.map_err(Unanswered::Publish)? {
             Confirmation::Ack(None) => Ok(()),
             // Nobody is there to read it, and sending it again would change nothing. The memory keeps the answer.
             Confirmation::Ack(Some(_)) => {

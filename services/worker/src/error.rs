@@ -25,6 +25,9 @@ pub enum Error {
     /// The broker could not be reached or refused the connection; only the first kind is retried.
     #[error("failed to open a connection to the broker")]
     Connection(#[source] lapin::Error),
+    /// The broker took the connection and did not speak; it is tried again.
+    #[error("the broker did not answer within {0} s")]
+    Silent(u64),
     /// The process can't listen for the signal that ends it.
     #[error("failed to listen for signals")]
     Signal(#[source] std::io::Error),

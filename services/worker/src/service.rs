@@ -155,5 +155,4 @@ const RETRY_DELAY_MIN: Duration = Duration::from_millis(100);
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
-#[path = "service_tests.rs"]
 mod tests;

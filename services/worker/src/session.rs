@@ -2,7 +2,11 @@
 //!
 //! A session is lost as a whole: whatever goes wrong with a connection, a channel or a consumer, all are opened anew. Handlers that
 //! run meanwhile go on; their replies can't be sent any more, but their messages come again and find the answers in the memory.
+//!
+//! Nothing that is awaited on a connection is awaited without an eye on its loss: the library can leave a future pending for ever
+//! that was polled in the moment of the loss.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +22,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::Error;
@@ -40,6 +45,8 @@ pub(crate) struct Session {
     channel: Channel,
     deliveries: Deliveries,
     tags: Vec<ShortString>,
+    /// Tells those who still answer over this session that it is lost.
+    lost: CancellationToken,
 }
 
 /// The deliveries of all queues; `None` where the broker cancelled a consumer, as it does when its queue is deleted.
@@ -66,7 +73,7 @@ pub(crate) async fn run(
             .await;
         match ended {
             Ended::Stopped => break,
-            Ended::Lost => session.close().await,
+            Ended::Lost => session.abandon().await,
         }
         session = tokio::select! {
             () = stop_signal(&mut stopped) => break,
@@ -85,6 +92,7 @@ impl Connecting {
                 Error::Connection(source) if source.is_io_error() => {
                     backoff::Error::transient(error)
                 }
+                Error::Silent(_) => backoff::Error::transient(error),
                 _ => backoff::Error::permanent(error),
             })
         };
@@ -102,7 +110,13 @@ impl Connecting {
         }
     }
 
+    /// A broker that dies during the handshake may leave it waiting for ever.
     async fn open(&self) -> Result<Session, Error> {
+        let opened = tokio::time::timeout(HANDSHAKE_MAX, self.shake_hands()).await;
+        opened.map_err(|_| Error::Silent(HANDSHAKE_MAX.as_secs()))?
+    }
+
+    async fn shake_hands(&self) -> Result<Session, Error> {
         let name = format!("{} (worker)", self.service.name);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let connection = Connection::connect(&self.url, properties).await;
@@ -134,6 +148,7 @@ impl Connecting {
             channel,
             tags: consumers.iter().map(Consumer::tag).collect(),
             deliveries: select_all(consumers.into_iter().map(until_cancelled)),
+            lost: CancellationToken::new(),
         })
     }
 
@@ -172,6 +187,10 @@ impl Session {
                     continue;
                 }
                 next = next => next,
+                () = lost(&self.connection) => {
+                    warn!("the connection was lost");
+                    return Ended::Lost;
+                }
             };
             let delivery = match delivery {
                 Some(Ok(delivery)) => delivery,
@@ -190,6 +209,7 @@ impl Session {
             let answering = Answering {
                 service: connecting.service.clone(),
                 channel: self.channel.clone(),
+                lost: self.lost.clone(),
                 heartbeat_every: connecting.heartbeat_every,
             };
             tasks.spawn(async move {
@@ -201,16 +221,27 @@ impl Session {
 
     /// Stops the consumers, lets what runs end, closes. What was fetched but not begun goes back to its queue.
     async fn end(&mut self, tasks: &mut JoinSet<()>, drain_max: Duration) {
-        for tag in self.tags.clone() {
-            // A connection that is gone consumes nothing any more.
-            let _ = self
-                .channel
-                .basic_cancel(tag, BasicCancelOptions::default())
-                .await;
-        }
-        let drained = tokio::time::timeout(drain_max, async {
+        let draining = async {
+            for tag in self.tags.clone() {
+                // A connection that is gone consumes nothing any more.
+                let cancelling = self
+                    .channel
+                    .basic_cancel(tag, BasicCancelOptions::default());
+                let _ = self.lost.run_until_cancelled(cancelling).await;
+            }
             while let Some(done) = tasks.join_next().await {
                 log_panic(done);
+            }
+        };
+        let watching = async {
+            lost(&self.connection).await;
+            self.lost.cancel();
+            std::future::pending::<Infallible>().await
+        };
+        let drained = tokio::time::timeout(drain_max, async {
+            tokio::select! {
+                () = draining => {}
+                never = watching => match never {},
             }
         });
         if drained.await.is_err() {
@@ -223,12 +254,26 @@ impl Session {
         self.close().await;
     }
 
+    /// Gives up a session that is lost, so that nobody waits on it any more.
+    async fn abandon(&mut self) {
+        self.lost.cancel();
+        self.close().await;
+    }
+
     /// Closes what may be lost already: then there is nobody to wait for.
     async fn close(&mut self) {
         let closed = self
             .connection
             .close(REPLY_SUCCESS, "the worker leaves".into());
         let _ = tokio::time::timeout(CLOSE_MAX, closed).await;
+    }
+}
+
+/// Returns once a connection is lost.
+async fn lost(connection: &Connection) {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    while connection.status().connected() {
+        looks.tick().await;
     }
 }
 
@@ -279,6 +324,10 @@ fn warn_of(error: Error, delay: Duration) {
 
 const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(100);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(10);
+/// How long connecting and declaring may take.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
+/// How often a connection is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 /// AMQP's code of a close that has no fault.
 const REPLY_SUCCESS: u16 = 200;
