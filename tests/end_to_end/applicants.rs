@@ -18,7 +18,7 @@ async fn the_eight_applicants_end_as_they_must() -> Result<()> {
             Submission::start(sagamore_loan::Coordinator::new(&url))?.finish(END_MAX)
         });
         let outcomes = outcomes.await??;
-        tell(format!("{}", table(&outcomes)));
+        tell(table(&outcomes));
         for (applicant, actual) in &outcomes {
             let differences = differences(&applicant.expected, actual);
             ensure!(
@@ -31,7 +31,7 @@ async fn the_eight_applicants_end_as_they_must() -> Result<()> {
         expected.sort();
         assert_eq!(books(world).await?, expected);
         coordinator.stop().await?;
-        services.stop(world).await?;
+        services.stop().await?;
         let audit = audit(&world.database.url, &world.database.pool).await?;
         assert_eq!(audit.executions, outcomes.len());
         Ok(())

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use lapin::message::BasicGetMessage;
 use sagamore_tests::live::{Coordinator, World, in_world, properties};
 use serde_json::{Value, json};
 
@@ -20,51 +21,8 @@ async fn a_saga_is_started_and_stopped_by_messages() -> Result<()> {
             answers: world.queue("answers").await?,
         };
 
-        let start = json!({ "stateMachineArn": "asking", "input": "{\"a\":1}" });
-        let (kind, started) = asker.ask("StartExecution", "order-17", &start).await?;
-        assert_eq!(kind, "success", "{started}");
-        let execution = started["executionArn"]
-            .as_str()
-            .context("an ARN")?
-            .to_owned();
-        // A start without a name takes it from its message.
-        assert!(execution.ends_with(":asking:order-17"), "{execution}");
-        let task = world.broker.take(&queue).await?;
-        assert_eq!(task.delivery.data, b"{\"a\":1}");
-
-        // The same message again gets the first answer, whatever it asks by now.
-        let other = json!({ "stateMachineArn": "asking", "input": "{\"a\":2}" });
-        for again in [&start, &other] {
-            assert_eq!(
-                asker.ask("StartExecution", "order-17", again).await?,
-                (kind.clone(), started.clone())
-            );
-        }
-        assert!(
-            world.broker.take_now(&queue).await?.is_none(),
-            "no second task for the same message"
-        );
-        // Another message that takes the same name is refused.
-        let taken =
-            json!({ "stateMachineArn": "asking", "name": "order-17", "input": "{\"a\":2}" });
-        let (kind, refused) = asker.ask("StartExecution", "order-18", &taken).await?;
-        assert_eq!(
-            (kind.as_str(), &refused["error"]),
-            ("failure", &json!("ExecutionAlreadyExists"))
-        );
-        assert_eq!(
-            asker.ask("StartExecution", "order-18", &taken).await?,
-            (kind, refused)
-        );
-
-        let stop =
-            json!({ "executionArn": execution, "error": "Customer.Left", "cause": "by phone" });
-        let (kind, stopped) = asker.ask("StopExecution", "stop-17", &stop).await?;
-        assert_eq!(kind, "success", "{stopped}");
-        assert_eq!(
-            asker.ask("StopExecution", "stop-17", &stop).await?,
-            (kind, stopped)
-        );
+        let (execution, task) = asker.starts(&queue).await?;
+        asker.stops(&execution).await?;
         // Whoever was asked may have done it: it answers, and is undone.
         world.broker.reply(&task, None, b"\"done\"").await?;
         let undo = world.broker.take(&undo).await?;
@@ -100,6 +58,60 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
+    /// Starts a saga; returns its execution, and the first task message.
+    async fn starts(&self, queue: &str) -> Result<(String, BasicGetMessage)> {
+        let start = json!({ "stateMachineArn": "asking", "input": "{\"a\":1}" });
+        let (kind, started) = self.ask("StartExecution", "order-17", &start).await?;
+        assert_eq!(kind, "success", "{started}");
+        let execution = started["executionArn"]
+            .as_str()
+            .context("an ARN")?
+            .to_owned();
+        // A start without a name takes it from its message.
+        assert!(execution.ends_with(":asking:order-17"), "{execution}");
+        let task = self.world.broker.take(queue).await?;
+        assert_eq!(task.delivery.data, b"{\"a\":1}");
+
+        // The same message again gets the first answer, whatever it asks by now.
+        let other = json!({ "stateMachineArn": "asking", "input": "{\"a\":2}" });
+        for again in [&start, &other] {
+            assert_eq!(
+                self.ask("StartExecution", "order-17", again).await?,
+                (kind.clone(), started.clone())
+            );
+        }
+        assert!(
+            self.world.broker.take_now(queue).await?.is_none(),
+            "no second task for the same message"
+        );
+        // Another message that takes the same name is refused.
+        let taken =
+            json!({ "stateMachineArn": "asking", "name": "order-17", "input": "{\"a\":2}" });
+        let (kind, refused) = self.ask("StartExecution", "order-18", &taken).await?;
+        assert_eq!(
+            (kind.as_str(), &refused["error"]),
+            ("failure", &json!("ExecutionAlreadyExists"))
+        );
+        assert_eq!(
+            self.ask("StartExecution", "order-18", &taken).await?,
+            (kind, refused)
+        );
+        Ok((execution, task))
+    }
+
+    /// Stops it, twice by the same message.
+    async fn stops(&self, execution: &str) -> Result<()> {
+        let stop =
+            json!({ "executionArn": execution, "error": "Customer.Left", "cause": "by phone" });
+        let (kind, stopped) = self.ask("StopExecution", "stop-17", &stop).await?;
+        assert_eq!(kind, "success", "{stopped}");
+        assert_eq!(
+            self.ask("StopExecution", "stop-17", &stop).await?,
+            (kind, stopped)
+        );
+        Ok(())
+    }
+
     /// Sends a command and returns the answer's type and body.
     async fn ask(&self, kind: &str, message_id: &str, body: &Value) -> Result<(String, Value)> {
         let broker = &self.world.broker;

@@ -9,11 +9,12 @@ use anyhow::Context;
 use backoff::ExponentialBackoffBuilder;
 use sagamore_messages::{Names, TokenKey};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::advance::{Advance, Identity, Outbox, Request};
+use crate::advance::{Advance, Identity, Outbox, Publication, Request};
 use crate::alarm::Alarm;
 use crate::api;
 use crate::bus::{self, Bus, CommandError};
@@ -104,18 +105,26 @@ impl Coordinator {
     }
 
     async fn run(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+        let token_secret = self.store.token_secret().await;
+        let token_key =
+            TokenKey::new(&token_secret.context("failed to read the key of task tokens")?);
+        let coordinator = self.coordinator;
+        let parts = self.assemble(token_key)?;
+        // Before the first turn is written, so that somebody takes it over whatever happens then.
+        let registered = parts.lease.register().await;
+        registered.context("failed to register with the database")?;
+        tracing::info!(http = %listener.local_addr()?, %coordinator, "sagamore serves");
+        parts.serve(listener, stop).await
+    }
+
+    /// Makes all parts and gives each what it needs of the others; none of them does anything yet.
+    fn assemble(self, token_key: TokenKey) -> anyhow::Result<Parts> {
         let Coordinator {
             settings,
             store,
             public_url,
             coordinator,
         } = self;
-        let token_key = TokenKey::new(
-            &store
-                .token_secret()
-                .await
-                .context("failed to read the key of task tokens")?,
-        );
         let (outbox, publications) = Outbox::new();
         let alarm = Alarm::default();
         let identity = Arc::new(Identity {
@@ -145,45 +154,66 @@ impl Coordinator {
             public_url,
             is_bus_ready: Box::new(move || handle.is_connected()),
         });
-        let lease = Lease::new(store.clone(), coordinator, outbox.clone(), gate.clone());
-        // Before the first turn is written, so that somebody takes it over whatever happens then.
-        lease
-            .register()
-            .await
-            .context("failed to register with the database")?;
-        tracing::info!(http = %listener.local_addr()?, %coordinator, "sagamore serves");
-
-        let stopping = TaskTracker::new();
-        let (bus_stop, lease_stop) = (CancellationToken::new(), CancellationToken::new());
-        let timers = Timers {
-            store: store.clone(),
+        Ok(Parts {
+            lease: Lease::new(store.clone(), coordinator, outbox.clone(), gate.clone()),
+            timers: Timers {
+                store: store.clone(),
+                coordinator,
+                advance,
+                gate,
+                alarm,
+            },
+            store,
             coordinator,
-            advance,
-            gate,
-            alarm,
-        };
-        stopping.spawn(timers.run(stop.clone()));
-        let leasing = tokio::spawn(lease.run(lease_stop.clone()));
-        let publishing = tokio::spawn(bus.run(publications, outbox, bus_stop.clone()));
-        let api_stop = stop.clone();
-        let served = api::serve(listener, api, async move { api_stop.cancelled().await }).await;
+            lanes,
+            bus,
+            outbox,
+            publications,
+            api,
+        })
+    }
+}
+
+/// The parts of a coordinator.
+struct Parts {
+    store: PostgresStore,
+    coordinator: CoordinatorId,
+    lanes: TaskTracker,
+    bus: Bus,
+    outbox: Outbox,
+    publications: mpsc::Receiver<Publication>,
+    api: api::Api<PostgresStore>,
+    lease: Lease<PostgresStore>,
+    timers: Timers<PostgresStore>,
+}
+
+impl Parts {
+    /// Runs all of them until `stop`, then stops them in the right order.
+    async fn serve(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+        let (bus_stop, lease_stop) = (CancellationToken::new(), CancellationToken::new());
+        let timing = tokio::spawn(self.timers.run(stop.clone()));
+        let leasing = tokio::spawn(self.lease.run(lease_stop.clone()));
+        let bus = self
+            .bus
+            .run(self.publications, self.outbox, bus_stop.clone());
+        let publishing = tokio::spawn(bus);
+        let served = api::serve(listener, self.api, async move { stop.cancelled().await }).await;
 
         // From here on nothing new comes in: what was taken is committed and published, then the lease is given up.
         tracing::info!("stopping: what is under way is finished");
         bus_stop.cancel();
-        stopping.close();
-        lanes.close();
+        self.lanes.close();
         let drained = tokio::time::timeout(DRAIN_MAX, async {
-            stopping.wait().await;
+            let _ = timing.await;
             let _ = publishing.await;
-            lanes.wait().await;
+            self.lanes.wait().await;
         });
         if drained.await.is_err() {
             tracing::warn!("not all was finished; another coordinator takes over what is left");
         }
         lease_stop.cancel();
         let _ = leasing.await;
-        if let Err(error) = store.release(coordinator).await {
+        if let Err(error) = self.store.release(self.coordinator).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the lease lapses by itself"

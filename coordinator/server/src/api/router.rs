@@ -84,7 +84,7 @@ pub fn router<S: Store>(api: Api<S>) -> Router {
         .with_state(api)
 }
 
-/// Serves the API until `stop` is ready; then answers what is under way, for [`SHUTDOWN_MAX`] at most.
+/// Serves the API until `stop` is ready; then answers what is under way, for 10 s at most.
 ///
 /// # Errors
 /// The listener failed.

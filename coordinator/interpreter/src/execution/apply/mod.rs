@@ -30,7 +30,6 @@ impl Execution {
     }
 
     fn apply_event(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
-        let sequence = record.sequence;
         match &record.event {
             Event::ExecutionStarted { .. } => Err(Broken::new("an execution starts once")),
             Event::ExecutionSucceeded { output } => {
@@ -47,6 +46,39 @@ impl Execution {
                 self.head.cause.clone_from(cause);
                 self.finish(record, *status)
             }
+            Event::StateEntered { .. }
+            | Event::StateExited { .. }
+            | Event::ParallelStateStarted { .. }
+            | Event::ParallelStateSucceeded { .. }
+            | Event::ParallelStateFailed { .. }
+            | Event::BranchStarted { .. }
+            | Event::BranchSucceeded { .. }
+            | Event::WaitScheduled { .. }
+            | Event::Yielded { .. } => self.apply_state(record),
+            Event::ScopeClosed { .. }
+            | Event::CompensationStarted { .. }
+            | Event::CompensationEnded { .. } => self.apply_closing(record),
+            Event::TaskScheduled(_)
+            | Event::TaskStarted { .. }
+            | Event::TaskSubmitted { .. }
+            | Event::TaskSucceeded { .. }
+            | Event::TaskFailed { .. }
+            | Event::TaskTimedOut { .. }
+            | Event::RetryScheduled { .. } => self.apply_task(record),
+            Event::UndoStarted { .. }
+            | Event::UndoSucceeded { .. }
+            | Event::UndoSuspended { .. }
+            | Event::IncidentRetried { .. }
+            | Event::EntryArmed { .. }
+            | Event::EntryDrained { .. }
+            | Event::EntryUpgraded { .. } => self.apply_ledger(record),
+        }
+    }
+
+    /// What happens within a state, or between two.
+    fn apply_state(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
+        let sequence = record.sequence;
+        match &record.event {
             Event::StateEntered {
                 scope, name, input, ..
             } => self.enter(record, *scope, name, input),
@@ -65,16 +97,6 @@ impl Execution {
                 self.follow(record, Runner::State(*scope))?;
                 self.gather(*scope, sequence)
             }
-            Event::ScopeClosed {
-                scope, drain_until, ..
-            } => {
-                self.follow(record, Runner::State(*scope))?;
-                self.gather(*scope, sequence)?;
-                self.leave(*scope, Phase::Closed, *drain_until)?;
-                self.note_compensating();
-                self.prune(*scope);
-                Ok(())
-            }
             Event::WaitScheduled { scope, until } => {
                 self.waits.insert(sequence, Waiter::Scope(*scope));
                 self.position(*scope)?.activity = Activity::Waiting {
@@ -92,6 +114,24 @@ impl Execution {
                 };
                 Ok(())
             }
+            _ => Err(Broken::new("not an event of a state")),
+        }
+    }
+
+    /// What ends the way of a scope: it is closed, or undoes.
+    fn apply_closing(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
+        let sequence = record.sequence;
+        match &record.event {
+            Event::ScopeClosed {
+                scope, drain_until, ..
+            } => {
+                self.follow(record, Runner::State(*scope))?;
+                self.gather(*scope, sequence)?;
+                self.leave(*scope, Phase::Closed, *drain_until)?;
+                self.note_compensating();
+                self.prune(*scope);
+                Ok(())
+            }
             Event::CompensationStarted {
                 scope,
                 target,
@@ -102,14 +142,12 @@ impl Execution {
                 if matches!(target, Target::Scope) {
                     self.gather(*scope, sequence)?;
                 }
-                let position = self
-                    .leave(*scope, Phase::Between, *drain_until)?
-                    .map(Box::new);
+                let left = self.leave(*scope, Phase::Between, *drain_until)?;
                 let goal = Goal {
                     target: *target,
                     then: (**then).clone(),
                     trigger: trigger.clone(),
-                    position,
+                    position: left.map(Box::new),
                 };
                 self.scope(*scope)?.phase = Phase::Compensating(Box::new(goal));
                 self.mark_undone(*scope, *target, sequence)?;
@@ -120,20 +158,7 @@ impl Execution {
                 Ok(())
             }
             Event::CompensationEnded { scope } => self.end_compensation(*scope),
-            Event::TaskScheduled(_)
-            | Event::TaskStarted { .. }
-            | Event::TaskSubmitted { .. }
-            | Event::TaskSucceeded { .. }
-            | Event::TaskFailed { .. }
-            | Event::TaskTimedOut { .. }
-            | Event::RetryScheduled { .. } => self.apply_task(record),
-            Event::UndoStarted { .. }
-            | Event::UndoSucceeded { .. }
-            | Event::UndoSuspended { .. }
-            | Event::IncidentRetried { .. }
-            | Event::EntryArmed { .. }
-            | Event::EntryDrained { .. }
-            | Event::EntryUpgraded { .. } => self.apply_ledger(record),
+            _ => Err(Broken::new("not an event of a scope that closes")),
         }
     }
 
