@@ -45,7 +45,8 @@ const SPAN_MAX: i64 = 31_557_600_000_000_000;
 
 /// The moment that a column holds.
 pub(super) fn moment(micros: i64) -> Result<Timestamp, Error> {
-    Timestamp::from_microsecond(micros).map_err(|source| Error::Corrupt {
+    // By nanoseconds: what takes microseconds refuses those of the last second there is.
+    Timestamp::from_nanosecond(i128::from(micros) * 1_000).map_err(|source| Error::Corrupt {
         what: format!("the time {micros}"),
         source: serde_json::Error::custom(source),
     })
