@@ -62,23 +62,6 @@ async fn a_message_without_a_queue_fails_its_task_at_once_when_there_is_no_grace
 }
 
 #[tokio::test]
-async fn a_message_that_may_have_been_sent_before_is_not_known_to_have_done_nothing() {
-    let mut world = World::new(Setup::default()).await;
-    let number = world.outbox.number();
-    let mut publication = world.publication(number, Route::Queue("nowhere".to_owned()), 3);
-    if let What::Task { again, .. } = &mut publication.what {
-        *again = true;
-    }
-    world.outbox.send(publication).await;
-    let unroutable = Input::Unroutable {
-        task: Sequence(3),
-        only_publish: false,
-    };
-    assert_eq!(world.input().await, (EXECUTION, unroutable));
-    world.end().await;
-}
-
-#[tokio::test]
 async fn a_queue_that_appears_within_the_grace_gets_its_messages() {
     let grace = Duration::from_secs(20);
     let mut world = World::new(Setup {

@@ -175,7 +175,6 @@ impl World {
             execution: EXECUTION,
             wait: Sequence(task),
             due: Some(Timestamp::now() + Duration::from_secs(3_600)),
-            again: false,
             outgoing: Box::new(Outgoing { route, message }),
         };
         Publication { number, what }

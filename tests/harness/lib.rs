@@ -4,7 +4,9 @@ mod database;
 pub mod live;
 mod model_store;
 pub mod proxy;
+mod random;
 pub mod saga;
 
 pub use database::with_database;
 pub use model_store::{Audited, Fault, ModelStore};
+pub use random::Random;

@@ -71,6 +71,8 @@ struct WaitTable {
     republish: bool,
     /// The place of a message, `None` once it is known to be sent.
     number: Option<u64>,
+    /// Whether another coordinator may have sent it, too.
+    handed_on: bool,
     kind: WaitWriteKind,
 }
 
@@ -197,10 +199,10 @@ impl Store for ModelStore {
     async fn transact<T: Send>(
         &self,
         want: &Want,
-        decide: impl FnOnce(Loaded) -> (Writes, T) + Send,
+        turns: impl FnOnce(Loaded) -> (Writes, T) + Send,
     ) -> Result<T, Error> {
         let loaded = self.read(|tables| tables.load(want))??;
-        let (writes, answer) = decide(loaded);
+        let (writes, answer) = turns(loaded);
         self.write(|tables| tables.take(writes))?;
         Ok(answer)
     }
@@ -378,18 +380,21 @@ fn away() -> Error {
 
 /// The microsecond that a moment is in.
 fn floor(at: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(micros(at)).expect("a moment that is cut off is one")
+    moment(micros(at)).expect("a moment that is cut off is one")
 }
 
 /// The first microsecond that is not before a deadline.
 fn ceil(due: Timestamp) -> Timestamp {
     let floor = floor(due);
-    let next = Timestamp::from_microsecond(micros(due) + 1);
     if floor == due {
         floor
     } else {
-        next.unwrap_or(floor)
+        moment(micros(due) + 1).unwrap_or(floor)
     }
+}
+
+fn moment(micros: i64) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(i128::from(micros) * 1_000).ok()
 }
 
 fn micros(at: Timestamp) -> i64 {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use sagamore_tests::Random;
 use sagamore_tests::live::{Broker, Client, Coordinator, Server, World, tell, until};
 
-use crate::draw::Draw;
 use crate::loans::Loans;
 
 /// The coordinators of a run, and what befell them.
 pub struct Chaos<'a> {
     world: &'a World,
-    draw: Draw,
+    random: Random,
     ports: [u16; 2],
     /// The first is always there, the second for part of the time.
     coordinators: [Option<Coordinator>; 2],
@@ -21,7 +21,7 @@ pub struct Chaos<'a> {
 
 impl<'a> Chaos<'a> {
     /// Starts a coordinator.
-    pub async fn start(world: &'a World, draw: Draw) -> Result<Self> {
+    pub async fn start(world: &'a World, random: Random) -> Result<Self> {
         let ports = [
             sagamore_tests::live::free_port()?,
             sagamore_tests::live::free_port()?,
@@ -31,7 +31,7 @@ impl<'a> Chaos<'a> {
         let coordinators = [Some(first), None];
         Ok(Self {
             world,
-            draw,
+            random,
             ports,
             coordinators,
             kills: 0,
@@ -68,9 +68,13 @@ impl<'a> Chaos<'a> {
             loans.ask(&self.world.broker, &commands, asked).await?;
             let two = (kills / 3..2 * kills / 3).contains(&kill);
             self.have_second(two).await?;
-            let turns = self.draw.below(TURNS_BETWEEN_KILLS);
+            let turns = self.random.below(TURNS_BETWEEN_KILLS);
             self.until_turns(turns).await?;
-            let which = if two { self.draw.below(2) as usize } else { 0 };
+            let which = if two {
+                self.random.below(2) as usize
+            } else {
+                0
+            };
             self.kill(which).await?;
             self.launch(which)?;
         }
@@ -93,7 +97,7 @@ impl<'a> Chaos<'a> {
             loans
                 .ask(&broker, &self.world.names.commands(), asked)
                 .await?;
-            self.until_turns(asked).await?;
+            self.until_turns(asked.into()).await?;
             let Some((server, name)) = server else {
                 tell(String::from(
                     "one of the servers is not ours, so it is not restarted",
@@ -141,10 +145,10 @@ impl<'a> Chaos<'a> {
 
     /// Waits until so many more turns are committed, or until it seems that none will be: a coordinator may be killed before
     /// it has done anything.
-    async fn until_turns(&self, turns: u32) -> Result<()> {
+    async fn until_turns(&self, turns: u64) -> Result<()> {
         let before = self.turns().await?;
         let waited = until("some turns", TURNS_WAIT_MAX, async || {
-            Ok((self.turns().await? >= before + i64::from(turns)).then_some(()))
+            Ok((self.turns().await? >= before + turns.cast_signed()).then_some(()))
         });
         if let Err(error) = waited.await {
             tell(format!("{error:#}"));
@@ -160,6 +164,6 @@ impl<'a> Chaos<'a> {
     }
 }
 
-/// Up to so many turns come between two kills: some ten loans.
-const TURNS_BETWEEN_KILLS: u32 = 200;
+/// Up to so many turns come between two kills: fewer than the loans asked for meanwhile take, so that a kill finds work.
+const TURNS_BETWEEN_KILLS: u64 = 80;
 const TURNS_WAIT_MAX: Duration = Duration::from_secs(8);

@@ -9,27 +9,26 @@
 
 mod books;
 mod chaos;
-mod draw;
 mod loans;
 
 use std::env;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use sagamore_tests::Random;
 use sagamore_tests::live::{Services, World, audit, in_world, tell};
 
 use crate::chaos::Chaos;
-use crate::draw::Draw;
 use crate::loans::Loans;
 
 #[tokio::test]
 async fn sagas_end_as_they_must_whatever_is_killed() -> Result<()> {
     let seed = seed()?;
     tell(format!("SEED={seed}"));
-    in_world(async |world| run(world, Draw::new(seed)).await).await
+    in_world(async |world| run(world, Random::new(seed)).await).await
 }
 
-async fn run(world: &World, draw: Draw) -> Result<()> {
+async fn run(world: &World, random: Random) -> Result<()> {
     let begun = Instant::now();
     let factor = if env::var("SAGAMORE_VERIFY_FULL").is_ok_and(|full| full == "1") {
         10
@@ -37,7 +36,7 @@ async fn run(world: &World, draw: Draw) -> Result<()> {
         1
     };
     let services = Services::start(world).await?;
-    let mut chaos = Chaos::start(world, draw).await?;
+    let mut chaos = Chaos::start(world, random).await?;
     let mut loans = Loans::upload(&chaos.client()).await?;
 
     chaos
@@ -53,7 +52,7 @@ async fn run(world: &World, draw: Draw) -> Result<()> {
         tell(format!("{count:>5} {ending}"));
     }
     chaos.stop().await?;
-    services.stop(world).await?;
+    services.stop().await?;
     let effects = books::check(world, &loans).await?;
     let audited = audit(&world.database.url, &world.database.pool).await?;
     assert_eq!(audited.executions, loans.count());

@@ -3,10 +3,7 @@
 //! One string of bytes makes the saga and all that happens to it, so a failure is made smaller by cutting bytes off
 //! and reproduced by giving them back: `SAGA=0c41… cargo test -p sagamore-tests --test sagas`.
 
-mod choices;
-mod definition;
 mod run;
-mod services;
 
 use anyhow::Result;
 use proptest::collection::vec;

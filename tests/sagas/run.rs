@@ -5,15 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use jiff::SignedDuration;
-use sagamore_interpreter::execution::Disposition;
-use sagamore_interpreter::{ClaimedEffect, Dispatch, Input, Reply, Sequence, Status};
-use sagamore_tests::saga::Saga;
+use sagamore_interpreter::{ClaimedEffect, Dispatch, Input, Reply, Sequence};
 use sagamore_tests::saga::text::Writer;
-use serde_json::{Value, json};
-
-use crate::choices::Choices;
-use crate::definition::definition;
-use crate::services::Services;
+use sagamore_tests::saga::{Choices, Saga, Services, definition};
+use serde_json::json;
 
 /// The most that happens by chance to one saga.
 const CHANCES_MAX: usize = 60;
@@ -64,7 +59,7 @@ impl Run {
             self.chance(choices)?;
         }
         self.settle()?;
-        self.check_effects()
+        self.services.check(&self.saga.execution)
     }
 
     fn receive(&mut self) {
@@ -202,12 +197,15 @@ impl Run {
     }
 
     fn work(&mut self, choices: &mut Choices<'_>, task: Sequence, message: &Dispatch) -> Reply {
-        if self.services.work(message) {
-            let result = ["on", "again", "out", "on"][choices.one_of(4)];
+        if self
+            .services
+            .work(&message.key, message.compensates.as_deref())
+        {
+            let result = [Some("on"), Some("again"), Some("out"), None][choices.one_of(4)];
             if !self.denied.contains(&task) && choices.once_in(12) {
                 return failure(choices, ClaimedEffect::Committed);
             }
-            Reply::Success(Arc::new(Value::from(result)))
+            Reply::Success(Arc::new(json!(result)))
         } else {
             failure(choices, ClaimedEffect::None)
         }
@@ -273,39 +271,6 @@ impl Run {
             }
         }
         bail!("it goes on for ever")
-    }
-
-    /// Invariant 10: what was undone is gone, what is kept is there.
-    fn check_effects(&self) -> Result<()> {
-        let head = &self.saga.execution.head;
-        for entry in self.saga.execution.ledger.values() {
-            let Some(step) = entry.step() else { continue };
-            let effect = self.services.of(&step.key);
-            let is_right = match step.disposition {
-                Disposition::Released => {
-                    ensure!(
-                        head.status == Status::Succeeded,
-                        "{} is released by a saga that failed",
-                        step.state
-                    );
-                    !effect.is_refused && (effect.is_there || step.result.is_none())
-                }
-                Disposition::Compensated | Disposition::NotExecuted => !effect.is_there,
-                Disposition::Armed
-                | Disposition::Committed
-                | Disposition::Unknown
-                | Disposition::Compensating
-                | Disposition::Suspended => false,
-            };
-            ensure!(
-                is_right,
-                "{} of the key {} is {:?} at the end, its effect {effect:?}",
-                step.state,
-                step.key,
-                step.disposition
-            );
-        }
-        Ok(())
     }
 
     /// What happened, for whoever reads a failure.

@@ -5,7 +5,6 @@
 
 mod outage;
 mod pair;
-mod random;
 mod reads;
 mod rules;
 mod sample;

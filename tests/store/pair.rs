@@ -1,6 +1,6 @@
 //! Both stores, and what they answer as text that can be compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,10 +90,10 @@ impl Pair {
             (id, found)
         });
         let executions: BTreeMap<_, _> = executions.collect();
-        let mut due: Vec<_> = loaded.due.into_iter().collect();
-        due.sort_unstable();
+        let sorted = |waits: HashSet<_>| waits.into_iter().collect::<BTreeSet<_>>();
+        let (due, handed_on) = (sorted(loaded.due), sorted(loaded.handed_on));
         let answers: BTreeMap<_, _> = loaded.answers.into_iter().collect();
-        format!("{executions:?} {due:?} {answers:?}")
+        format!("{executions:?} {due:?} {handed_on:?} {answers:?}")
     }
 
     fn renamed(&self, revision: RevisionId) -> RevisionId {

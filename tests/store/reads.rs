@@ -87,6 +87,7 @@ impl World {
         self.pair.synchronise().await?;
         let mut want = Want {
             due: self.some_waits(),
+            returned: self.some_waits(),
             ..Want::default()
         };
         want.commands = (0..6).map(|command| format!("c{command}\0")).collect();

@@ -5,10 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use sagamore::store::{CoordinatorId, MachineRow, SetAside, Store, Unsent, Want, Writes};
 use sagamore_interpreter::{ExecutionId, Input, Sequence};
-use sagamore_tests::{Audited, with_database};
+use sagamore_tests::{Audited, Random, with_database};
 
 use crate::pair::{Pair, agree, both};
-use crate::random::Random;
 use crate::sample::{coordinator, execution_arn, head, new_machine};
 use crate::turns::{Outboxes, Turns};
 
@@ -171,6 +170,7 @@ impl World {
             });
         }
         want.due = self.some_waits();
+        want.returned = self.some_waits();
         want.commands = (0..self.random.below(3))
             .map(|_| format!("c{}\0", self.random.below(6)))
             .collect();

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use sagamore::store::{CoordinatorId, MachineRow, TurnWrite, WaitWrite, WaitWriteKind};
 use sagamore_interpreter::{EntryId, ScopeId, Sequence, Status};
-use sagamore_tests::Audited;
+use sagamore_tests::{Audited, Random};
 
-use crate::random::Random;
 use crate::sample::{empty_turn, entry, event, head, incident, outgoing, record, scope};
 
 /// Places in the outbox of each coordinator.

@@ -65,7 +65,7 @@ CREATE TABLE history (
 );
 
 -- Token, timer and outgoing message in one. Kinds: 0 timer, 1 message, 2 review, 3 incident.
--- `held` keeps the time of one that was taken out of the timers.
+-- `held` keeps the time of one that was taken out of the timers; `handed_on` tells that another coordinator may have sent it, too.
 CREATE TABLE waits (
     execution_id uuid NOT NULL,
     wait bigint NOT NULL,
@@ -76,6 +76,7 @@ CREATE TABLE waits (
     opened_at bigint NOT NULL,
     number bigint,
     republish boolean NOT NULL,
+    handed_on boolean NOT NULL DEFAULT false,
     body text COLLATE "C",
     PRIMARY KEY (execution_id, wait)
 );

@@ -124,7 +124,7 @@ impl<S: Store> Lease<S> {
         }
         let taken = unsent.len();
         for message in unsent {
-            self.outbox.send(Publication::again(message)).await;
+            self.outbox.send(Publication::from(message)).await;
         }
         Ok(taken)
     }
@@ -135,7 +135,7 @@ impl<S: Store> Lease<S> {
             return Ok(());
         }
         let unsent = self.store.unsent(self.coordinator, &self.doubtful).await?;
-        let publications: Vec<Publication> = unsent.into_iter().map(Publication::again).collect();
+        let publications: Vec<Publication> = unsent.into_iter().map(Publication::from).collect();
         for number in std::mem::take(&mut self.doubtful) {
             if !publications
                 .iter()

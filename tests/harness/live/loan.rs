@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use sagamore_loan::{applications, credit, funds, notifications, risk};
 
-use super::{Process, World, binary, until};
+use super::{Broker, Process, World, binary, until};
 
 /// The services. Their queues have fixed names, so at one time only one test of a target directory has them.
 pub struct Services {
@@ -65,12 +65,14 @@ impl Services {
     ///
     /// # Errors
     /// The broker can't be reached.
-    pub async fn stop(self, world: &World) -> Result<()> {
+    pub async fn stop(self) -> Result<()> {
         for process in self.processes {
             process.kill().await?;
         }
+        // The world's own connection is gone when the broker was restarted meanwhile.
+        let broker = Broker::connect().await?;
         for queue in QUEUES {
-            world.broker.delete(queue).await?;
+            broker.delete(queue).await?;
         }
         Ok(())
     }

@@ -32,6 +32,12 @@ impl Tables {
                 .filter(is_due)
                 .copied()
                 .collect::<HashSet<_>>(),
+            handed_on: want
+                .returned
+                .iter()
+                .filter(|wait| self.waits.get(*wait).is_some_and(|row| row.handed_on))
+                .copied()
+                .collect(),
             answers: answers.collect(),
         })
     }
@@ -178,6 +184,7 @@ impl Tables {
                 Some(key) => {
                     let row = self.waits.get_mut(&key)?;
                     (row.owner, row.number) = (coordinator, Some(number));
+                    row.handed_on = true;
                     row.unsent(key)
                 }
                 None => {
@@ -270,6 +277,7 @@ impl WaitTable {
             opened_at,
             republish: number.is_some(),
             number,
+            handed_on: false,
             kind: open.kind,
         }
     }

@@ -3,10 +3,17 @@
 //! The checks are those that must hold after every turn of every saga; they are made here, once, for the conformance
 //! cases and for the random sagas alike. A violated one is an error that says which.
 
+mod choices;
+mod definition;
 mod guard;
 mod ledger;
+mod services;
 pub mod text;
 mod turn;
+
+pub use choices::Choices;
+pub use definition::definition;
+pub use services::{Effect as ServiceEffect, Services};
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@ use sagamore_interpreter::{ExecutionId, Ignored, Input, Sequence, begin, decide}
 use super::cache::{Cache, Cached};
 use super::outbox::Numbers;
 use super::write::Changes;
-use super::{Answer, Error, Identity, Outbox, Publication, Request};
+use super::{Answer, Command, Error, Identity, Outbox, Publication, Request};
 use crate::alarm::Alarm;
 use crate::store::{self, Found, Loaded, RevisionId, Store, Want, Writes};
 
@@ -93,25 +93,7 @@ impl<S: Store> Batcher<S> {
     /// # Errors
     /// When nothing was committed, or it is not known whether it was: the same inputs may be taken again.
     pub async fn take(&mut self, requests: &[&Request]) -> Result<Committed, Failed> {
-        let mut want = Want::default();
-        let mut cached = HashMap::new();
-        for request in requests {
-            let id = request.execution;
-            if let Entry::Vacant(vacant) = want.executions.entry(id) {
-                let known = self.cache.take(id);
-                vacant.insert(known.as_ref().map(|known| known.version));
-                cached.extend(known.map(|known| (id, known)));
-            }
-            if let Input::Due { wait } = request.input {
-                want.due.push((id, wait));
-            }
-            want.commands.extend(
-                request
-                    .command
-                    .as_ref()
-                    .map(|command| command.message_id.clone()),
-            );
-        }
+        let (want, cached) = self.want(requests);
         let numbers = Numbers::new(&self.outbox);
         let deciding = Deciding {
             identity: &self.identity,
@@ -155,6 +137,30 @@ impl<S: Store> Batcher<S> {
         }
     }
 
+    /// What must be known to take these inputs, and the executions that are at hand.
+    fn want(&mut self, requests: &[&Request]) -> (Want, HashMap<ExecutionId, Cached>) {
+        let mut want = Want::default();
+        let mut cached = HashMap::new();
+        for request in requests {
+            let id = request.execution;
+            if let Entry::Vacant(vacant) = want.executions.entry(id) {
+                let known = self.cache.take(id);
+                vacant.insert(known.as_ref().map(|known| known.version));
+                cached.extend(known.map(|known| (id, known)));
+            }
+            if let Input::Due { wait } = request.input {
+                want.due.push((id, wait));
+            }
+            if let Input::Unroutable { task, .. } = request.input {
+                want.returned.push((id, task));
+            }
+            let message_id = |command: &Command| command.message_id.clone();
+            want.commands
+                .extend(request.command.as_ref().map(message_id));
+        }
+        (want, cached)
+    }
+
     /// Whether it is not known of some messages whether they were committed.
     pub(super) fn is_in_doubt(&self) -> bool {
         !self.doubtful.is_empty()
@@ -175,7 +181,7 @@ impl<S: Store> Batcher<S> {
             .store
             .unsent(self.identity.coordinator, &self.doubtful)
             .await?;
-        let publications: Vec<Publication> = unsent.into_iter().map(Publication::again).collect();
+        let publications: Vec<Publication> = unsent.into_iter().map(Publication::from).collect();
         for number in std::mem::take(&mut self.doubtful) {
             if !publications
                 .iter()
@@ -227,72 +233,76 @@ impl Deciding<'_> {
         let mut works: BTreeMap<ExecutionId, Work> = BTreeMap::new();
         let mut writes = Writes::default();
         for (index, request) in self.requests.iter().enumerate() {
-            let problem = |problem: String| (index, problem);
             if let Some(answer) = self.answered(&loaded, &writes, request) {
                 decided.answers.push(Ok(answer));
                 continue;
             }
             let id = request.execution;
-            if !works.contains_key(&id)
-                && let Some(found) = loaded.executions.remove(&id)
-            {
-                let cached = self
-                    .found(found, cached.remove(&id), decided)
-                    .map_err(problem)?;
-                works.insert(
-                    id,
-                    Work {
-                        cached,
-                        changes: Changes::default(),
-                    },
-                );
-            }
-            let taken = match works.get_mut(&id) {
-                Some(work) => self.turn(work, request, &loaded).map_err(problem)?,
-                None => match self.start(request, &loaded, decided).map_err(problem)? {
-                    Some(work) => {
-                        works.insert(id, work);
-                        Ok(())
-                    }
-                    None => {
-                        decided.answers.push(Err(Error::UnknownExecution));
-                        continue;
-                    }
-                },
+            let found = match works.remove(&id) {
+                Some(work) => Some(work),
+                None => loaded
+                    .executions
+                    .remove(&id)
+                    .map(|found| self.found(found, cached.remove(&id), decided))
+                    .transpose()
+                    .map_err(|problem| (index, problem))?,
             };
+            let taken = self.take(found, request, &loaded, decided);
+            let Some((work, taken)) = taken.map_err(|problem| (index, problem))? else {
+                decided.answers.push(Err(Error::UnknownExecution));
+                continue;
+            };
+            works.insert(id, work);
             let answer = Answer {
                 at: loaded.now,
                 taken,
                 answered: None,
             };
             if let Some(command) = &request.command {
-                writes
-                    .answers
-                    .push((command.message_id.clone(), (command.answer)(&answer)));
+                let told = (command.answer)(&answer);
+                writes.answers.push((command.message_id.clone(), told));
             }
             decided.answers.push(Ok(answer));
         }
-        for (_, work) in works {
-            let Work {
-                mut cached,
-                changes,
-            } = work;
-            if !changes.is_empty() {
-                cached.version += 1;
-                let (write, publications) =
-                    changes.into_write(&mut cached, self.identity, self.numbers);
-                let dues = write
-                    .opens
-                    .iter()
-                    .filter_map(|wait| wait.due)
-                    .chain(write.moves.iter().map(|(_, due, _)| *due));
-                decided.next_due = dues.chain(decided.next_due).min();
-                writes.turns.push(write);
-                decided.publications.extend(publications);
-            }
-            decided.kept.push(cached);
+        for work in works.into_values() {
+            self.keep(work, &mut writes, decided);
         }
         Ok(writes)
+    }
+
+    /// Takes one input; `None` when there is no such execution and the input starts none.
+    fn take(
+        &self,
+        found: Option<Work>,
+        request: &Request,
+        loaded: &Loaded,
+        decided: &mut Decided,
+    ) -> Result<Option<(Work, Result<(), Ignored>)>, String> {
+        let Some(mut work) = found else {
+            let begun = self.start(request, loaded, decided)?;
+            return Ok(begun.map(|work| (work, Ok(()))));
+        };
+        let taken = self.turn(&mut work, request, loaded)?;
+        Ok(Some((work, taken)))
+    }
+
+    /// Puts together what is written of an execution and sent for it.
+    fn keep(&self, work: Work, writes: &mut Writes, decided: &mut Decided) {
+        let Work {
+            mut cached,
+            changes,
+        } = work;
+        if !changes.is_empty() {
+            cached.version += 1;
+            let (write, publications) =
+                changes.into_write(&mut cached, self.identity, self.numbers);
+            let opens = write.opens.iter().filter_map(|wait| wait.due);
+            let dues = opens.chain(write.moves.iter().map(|(_, due, _)| *due));
+            decided.next_due = dues.chain(decided.next_due).min();
+            writes.turns.push(write);
+            decided.publications.extend(publications);
+        }
+        decided.kept.push(cached);
     }
 
     /// The first answer of a command that comes again, be it in the same batch.
@@ -318,11 +328,11 @@ impl Deciding<'_> {
         found: Found,
         cached: Option<Cached>,
         decided: &mut Decided,
-    ) -> Result<Cached, String> {
-        match (found, cached) {
-            (Found::Unchanged, Some(cached)) => Ok(cached),
+    ) -> Result<Work, String> {
+        let cached = match (found, cached) {
+            (Found::Unchanged, Some(cached)) => cached,
             (Found::Unchanged, None) => {
-                Err("the store left out an execution that nobody has".to_owned())
+                return Err("the store left out an execution that nobody has".to_owned());
             }
             (Found::Stored(stored), _) => {
                 let machine = self.machine(stored.revision, &stored.definition, decided)?;
@@ -332,14 +342,18 @@ impl Deciding<'_> {
                     execution,
                     ..
                 } = *stored;
-                Ok(Cached {
+                Cached {
                     version,
                     revision,
                     machine,
                     execution,
-                })
+                }
             }
-        }
+        };
+        Ok(Work {
+            cached,
+            changes: Changes::default(),
+        })
     }
 
     fn machine(
@@ -375,11 +389,23 @@ impl Deciding<'_> {
         {
             return Ok(Err(Ignored::NotDue));
         }
+        let input = match request.input {
+            // It is this coordinator's only publish that came back, not the only one.
+            Input::Unroutable { task, .. }
+                if loaded.handed_on.contains(&(request.execution, task)) =>
+            {
+                &Input::Unroutable {
+                    task,
+                    only_publish: false,
+                }
+            }
+            _ => &request.input,
+        };
         let Cached {
             execution, machine, ..
         } = &mut work.cached;
         let sealer = |execution: ExecutionId, task: Sequence| self.identity.seal(execution, task);
-        let decision = decide(machine, execution, &request.input, loaded.now, &sealer);
+        let decision = decide(machine, execution, input, loaded.now, &sealer);
         Ok(decision
             .map_err(|broken| broken.to_string())?
             .map(|decision| work.changes.add(decision)))

@@ -36,8 +36,6 @@ pub enum What {
         wait: Sequence,
         /// When the answer is due: it expires then.
         due: Option<Timestamp>,
-        /// Whether it may have been published before.
-        again: bool,
         /// The message.
         outgoing: Box<Outgoing>,
     },
@@ -117,9 +115,8 @@ impl Outbox {
     }
 }
 
-impl Publication {
-    /// What may have been sent before, or not, is sent again.
-    pub fn again(unsent: Unsent) -> Publication {
+impl From<Unsent> for Publication {
+    fn from(unsent: Unsent) -> Publication {
         match unsent {
             Unsent::Message {
                 execution,
@@ -133,7 +130,6 @@ impl Publication {
                     execution,
                     wait,
                     due,
-                    again: true,
                     outgoing,
                 },
             },

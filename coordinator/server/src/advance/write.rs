@@ -144,7 +144,6 @@ fn wait_write(
                         execution: head.id,
                         wait,
                         due,
-                        again: false,
                         outgoing: outgoing.clone(),
                     };
                     publications.push(Publication { number, what });

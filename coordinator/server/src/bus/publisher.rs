@@ -150,7 +150,6 @@ impl Publisher {
                 execution,
                 wait,
                 due,
-                again,
                 outgoing,
             } => {
                 let mut task = Task {
@@ -158,10 +157,7 @@ impl Publisher {
                     wait,
                     due,
                     outgoing,
-                    tries: Tries {
-                        perhaps_sent: again,
-                        ..Tries::default()
-                    },
+                    tries: Tries::default(),
                 };
                 match self.see_through(&mut task, place, &stop).await {
                     Then::Done => self.outbox.done(number),
@@ -352,7 +348,8 @@ impl Task {
 }
 
 impl Tries {
-    /// Whether the message was published once at most, and that one publish came back: then it can't have run.
+    /// Whether this coordinator published the message once at most, and that one publish came back: then it can't have run,
+    /// unless another one published it too, which the turn that hears of it knows.
     fn only_publish(self) -> bool {
         !self.perhaps_sent && self.returned <= 1
     }

@@ -38,13 +38,13 @@ pub enum Error {
 /// Where executions are kept. Postgres, or the model of the simulation.
 pub trait Store: Clone + Send + Sync + 'static {
     /// One batch of turns, in one transaction: locks the wanted executions in id order, loads those that the caller
-    /// does not have in this version, has `decide` say what to write, writes it set-wise and commits.
+    /// does not have in this version, has `turns` say what to write, writes it set-wise and commits.
     ///
-    /// `decide` runs at most once. What it returned is written whole or not at all.
+    /// `turns` runs at most once. What it returned is written whole or not at all.
     fn transact<T: Send>(
         &self,
         want: &Want,
-        decide: impl FnOnce(Loaded) -> (Writes, T) + Send,
+        turns: impl FnOnce(Loaded) -> (Writes, T) + Send,
     ) -> impl Future<Output = Result<T, Error>> + Send;
 
     /// Renews this coordinator's lease to `lease` from now, notes that everything up to `sent_through` was confirmed

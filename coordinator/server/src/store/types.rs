@@ -37,6 +37,8 @@ pub struct Want {
     pub executions: BTreeMap<ExecutionId, Option<Version>>,
     /// Waits that are thought due.
     pub due: Vec<(ExecutionId, Sequence)>,
+    /// Task messages that came back to this coordinator.
+    pub returned: Vec<(ExecutionId, Sequence)>,
     /// The message ids of commands, whose answers may be known already.
     pub commands: Vec<String>,
 }
@@ -50,6 +52,8 @@ pub struct Loaded {
     pub executions: HashMap<ExecutionId, Found>,
     /// Those of the waits that are due indeed: open, and not after `now`.
     pub due: HashSet<(ExecutionId, Sequence)>,
+    /// Those of the messages that came back which another coordinator took over, and may have sent as well.
+    pub handed_on: HashSet<(ExecutionId, Sequence)>,
     /// The answers of commands that were taken before.
     pub answers: HashMap<String, Value>,
 }

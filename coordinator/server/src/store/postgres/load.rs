@@ -47,6 +47,11 @@ pub(super) async fn load(
     } else {
         due(connection, want, now).await?
     };
+    let handed_on = if want.returned.is_empty() {
+        HashSet::new()
+    } else {
+        handed_on(connection, want).await?
+    };
     let answers = if want.commands.is_empty() {
         HashMap::new()
     } else {
@@ -56,6 +61,7 @@ pub(super) async fn load(
         now,
         executions,
         due,
+        handed_on,
         answers,
     })
 }
@@ -238,17 +244,36 @@ async fn due(
 ) -> Result<HashSet<(ExecutionId, Sequence)>, Error> {
     const SQL: &str = "SELECT execution_id, wait FROM unnest($1::uuid[], $2::bigint[]) AS thought (execution_id, wait)
         JOIN waits USING (execution_id, wait) WHERE due <= $3";
-    let executions: Vec<Uuid> = want.due.iter().map(|(execution, _)| execution.0).collect();
-    let waits: Vec<i64> = want.due.iter().map(|(_, wait)| number(wait.0)).collect();
+    let (executions, waits) = columns(&want.due);
     let query = sqlx::query_as(SQL)
         .bind(executions)
         .bind(waits)
         .bind(micros(now));
-    let rows: Vec<(Uuid, i64)> = query.fetch_all(connection).await.map_err(fault)?;
-    Ok(rows
-        .into_iter()
+    query.fetch_all(connection).await.map(names).map_err(fault)
+}
+
+async fn handed_on(
+    connection: &mut PgConnection,
+    want: &Want,
+) -> Result<HashSet<(ExecutionId, Sequence)>, Error> {
+    const SQL: &str = "SELECT execution_id, wait FROM unnest($1::uuid[], $2::bigint[]) AS returned (execution_id, wait)
+        JOIN waits USING (execution_id, wait) WHERE handed_on";
+    let (executions, waits) = columns(&want.returned);
+    let query = sqlx::query_as(SQL).bind(executions).bind(waits);
+    query.fetch_all(connection).await.map(names).map_err(fault)
+}
+
+fn columns(waits: &[(ExecutionId, Sequence)]) -> (Vec<Uuid>, Vec<i64>) {
+    waits
+        .iter()
+        .map(|(execution, wait)| (execution.0, number(wait.0)))
+        .unzip()
+}
+
+fn names(rows: Vec<(Uuid, i64)>) -> HashSet<(ExecutionId, Sequence)> {
+    rows.into_iter()
         .map(|(execution, wait)| (ExecutionId(execution), sequence(wait)))
-        .collect())
+        .collect()
 }
 
 async fn answers(

@@ -98,9 +98,9 @@ impl Store for PostgresStore {
     async fn transact<T: Send>(
         &self,
         want: &Want,
-        decide: impl FnOnce(Loaded) -> (Writes, T) + Send,
+        turns: impl FnOnce(Loaded) -> (Writes, T) + Send,
     ) -> Result<T, Error> {
-        transact::transact(self, want, decide).await
+        transact::transact(self, want, turns).await
     }
 
     async fn renew(

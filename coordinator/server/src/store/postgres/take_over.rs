@@ -321,7 +321,7 @@ async fn update_messages(
     coordinator: CoordinatorId,
     (executions, waits, numbers): (Vec<Uuid>, Vec<i64>, Vec<i64>),
 ) -> Result<(), Error> {
-    const SQL: &str = "UPDATE waits w SET owner = $1, number = t.number
+    const SQL: &str = "UPDATE waits w SET owner = $1, number = t.number, handed_on = true
         FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS t (execution_id, wait, number)
         WHERE w.execution_id = t.execution_id AND w.wait = t.wait";
     let query = sqlx::query(SQL)

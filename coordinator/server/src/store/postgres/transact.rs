@@ -12,11 +12,11 @@ use super::{PostgresStore, load, write};
 pub(super) async fn transact<T: Send>(
     store: &PostgresStore,
     want: &Want,
-    decide: impl FnOnce(Loaded) -> (Writes, T) + Send,
+    turns: impl FnOnce(Loaded) -> (Writes, T) + Send,
 ) -> Result<T, Error> {
     let mut transaction = store.pool.begin().await.map_err(fault)?;
     let loaded = load::load(store, &mut transaction, want).await?;
-    let (writes, answer) = decide(loaded);
+    let (writes, answer) = turns(loaded);
     write::write(&mut transaction, &writes).await?;
     transaction.commit().await.map_err(fault)?;
     Ok(answer)

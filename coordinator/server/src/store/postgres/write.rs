@@ -284,47 +284,48 @@ impl Rows {
 
 /// One statement for nine tables: a round trip costs more than a part that finds nothing to do. No part sees what
 /// another writes, and no two write the same row.
+const WRITE_TURNS: &str = concat!(
+    "WITH updated AS (
+        UPDATE executions e SET version = t.version, status = t.status, stopped_at = t.stopped_at, head = t.head
+        FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[])
+            AS t (id, version, status, stopped_at, head)
+        WHERE e.id = t.id AND e.version = t.version - 1
+        RETURNING e.id),
+    scopes_written AS (
+        INSERT INTO scopes (execution_id, scope, body) SELECT * FROM unnest($6::uuid[], $7::bigint[], $8::text[])
+        ON CONFLICT (execution_id, scope) DO UPDATE SET body = excluded.body),
+    scopes_removed AS (
+        DELETE FROM scopes s USING unnest($9::uuid[], $10::bigint[]) AS t (execution_id, scope)
+        WHERE s.execution_id = t.execution_id AND s.scope = t.scope),
+    entries_written AS (
+        INSERT INTO entries (execution_id, entry, body) SELECT * FROM unnest($11::uuid[], $12::bigint[], $13::text[])
+        ON CONFLICT (execution_id, entry) DO UPDATE SET body = excluded.body),
+    history_written AS (
+        INSERT INTO history (execution_id, first_event, last_event, first_sequence, last_sequence, records)
+        SELECT * FROM unnest($14::uuid[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::text[])),
+    waits_opened AS (
+        INSERT INTO waits (execution_id, wait, kind, owner, due, opened_at, number, republish, body)
+        SELECT * FROM unnest($20::uuid[], $21::bigint[], $22::smallint[], $23::uuid[], $24::bigint[], $25::bigint[],
+            $26::bigint[], $27::boolean[], $28::text[])),
+    waits_moved AS (
+        UPDATE waits w SET due = t.due, held = NULL, republish = t.republish AND w.kind = 1
+        FROM unnest($29::uuid[], $30::bigint[], $31::bigint[], $32::boolean[]) AS t (execution_id, wait, due, republish)
+        WHERE w.execution_id = t.execution_id AND w.wait = t.wait),
+    waits_closed AS (
+        DELETE FROM waits w USING unnest($33::uuid[], $34::bigint[]) AS t (execution_id, wait)
+        WHERE w.execution_id = t.execution_id AND w.wait = t.wait),
+    events_written AS (
+        INSERT INTO events (owner, number, execution_id, routing_key, body)
+        SELECT * FROM unnest($35::uuid[], $36::bigint[], $37::uuid[], $38::text[], $39::text[])),
+    answers_written AS (
+        INSERT INTO commands (message_id, answer, answered_at)
+        SELECT t.*, ",
+    clock!(),
+    " FROM unnest($40::bytea[], $41::text[]) AS t ON CONFLICT (message_id) DO NOTHING)
+    SELECT count(*) FROM updated"
+);
+
 async fn write_turns(connection: &mut PgConnection, rows: Rows) -> Result<i64, Error> {
-    const SQL: &str = concat!(
-        "WITH updated AS (
-            UPDATE executions e SET version = t.version, status = t.status, stopped_at = t.stopped_at, head = t.head
-            FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[])
-                AS t (id, version, status, stopped_at, head)
-            WHERE e.id = t.id AND e.version = t.version - 1
-            RETURNING e.id),
-        scopes_written AS (
-            INSERT INTO scopes (execution_id, scope, body) SELECT * FROM unnest($6::uuid[], $7::bigint[], $8::text[])
-            ON CONFLICT (execution_id, scope) DO UPDATE SET body = excluded.body),
-        scopes_removed AS (
-            DELETE FROM scopes s USING unnest($9::uuid[], $10::bigint[]) AS t (execution_id, scope)
-            WHERE s.execution_id = t.execution_id AND s.scope = t.scope),
-        entries_written AS (
-            INSERT INTO entries (execution_id, entry, body) SELECT * FROM unnest($11::uuid[], $12::bigint[], $13::text[])
-            ON CONFLICT (execution_id, entry) DO UPDATE SET body = excluded.body),
-        history_written AS (
-            INSERT INTO history (execution_id, first_event, last_event, first_sequence, last_sequence, records)
-            SELECT * FROM unnest($14::uuid[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::text[])),
-        waits_opened AS (
-            INSERT INTO waits (execution_id, wait, kind, owner, due, opened_at, number, republish, body)
-            SELECT * FROM unnest($20::uuid[], $21::bigint[], $22::smallint[], $23::uuid[], $24::bigint[], $25::bigint[],
-                $26::bigint[], $27::boolean[], $28::text[])),
-        waits_moved AS (
-            UPDATE waits w SET due = t.due, held = NULL, republish = t.republish AND w.kind = 1
-            FROM unnest($29::uuid[], $30::bigint[], $31::bigint[], $32::boolean[]) AS t (execution_id, wait, due, republish)
-            WHERE w.execution_id = t.execution_id AND w.wait = t.wait),
-        waits_closed AS (
-            DELETE FROM waits w USING unnest($33::uuid[], $34::bigint[]) AS t (execution_id, wait)
-            WHERE w.execution_id = t.execution_id AND w.wait = t.wait),
-        events_written AS (
-            INSERT INTO events (owner, number, execution_id, routing_key, body)
-            SELECT * FROM unnest($35::uuid[], $36::bigint[], $37::uuid[], $38::text[], $39::text[])),
-        answers_written AS (
-            INSERT INTO commands (message_id, answer, answered_at)
-            SELECT t.*, ",
-        clock!(),
-        " FROM unnest($40::bytea[], $41::text[]) AS t ON CONFLICT (message_id) DO NOTHING)
-        SELECT count(*) FROM updated"
-    );
     let Rows {
         updates,
         scopes,
@@ -337,7 +338,7 @@ async fn write_turns(connection: &mut PgConnection, rows: Rows) -> Result<i64, E
         events,
         answers,
     } = rows;
-    let query = sqlx::query_scalar(SQL);
+    let query = sqlx::query_scalar(WRITE_TURNS);
     let query = query
         .bind(updates.0)
         .bind(updates.1)

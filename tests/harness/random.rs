@@ -2,13 +2,17 @@
 
 use serde_json::{Value, json};
 
+/// Choices that a seed repeats.
+#[derive(Debug)]
 pub struct Random(u64);
 
 impl Random {
+    /// The choices of a seed.
     pub fn new(seed: u64) -> Random {
         Random(seed)
     }
 
+    /// 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
@@ -27,6 +31,7 @@ impl Random {
         self.below(times) == 0
     }
 
+    /// One of these, if there is one.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         if of.is_empty() {
             None

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::choices::Choices;
+use super::Choices;
 
 /// The most states of one chain.
 const CHAIN_MAX: usize = 4;

@@ -1,0 +1,81 @@
+//! Services that are idempotent per key, as the worker library makes them.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use sagamore_interpreter::execution::Disposition;
+use sagamore_interpreter::{Execution, Status};
+
+/// What the services did, by the key of the step.
+#[derive(Debug, Default)]
+pub struct Services {
+    effects: BTreeMap<String, Effect>,
+}
+
+/// What one key stands for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Effect {
+    /// Whether the work is done and not undone.
+    pub is_there: bool,
+    /// Whether it was undone, so that the work is refused from now on.
+    pub is_refused: bool,
+}
+
+impl Services {
+    /// Does what a task message with this key says, an undo if it compensates a step's key; whether the service did it
+    /// rather than refuse.
+    pub fn work(&mut self, key: &str, compensates: Option<&str>) -> bool {
+        let step = compensates.unwrap_or(key);
+        let effect = self.effects.entry(step.to_owned()).or_default();
+        if compensates.is_some() {
+            // An undo of a key it never saw succeeds, and is remembered.
+            *effect = Effect {
+                is_there: false,
+                is_refused: true,
+            };
+            return true;
+        }
+        effect.is_there |= !effect.is_refused;
+        !effect.is_refused
+    }
+
+    /// What came of the step with this key.
+    pub fn of(&self, key: &str) -> Effect {
+        self.effects.get(key).copied().unwrap_or_default()
+    }
+
+    /// Invariant 10, of an execution that has ended: what was undone is gone, what is kept is there.
+    ///
+    /// # Errors
+    /// Which step is not as its entry says.
+    pub fn check(&self, execution: &Execution) -> Result<()> {
+        for entry in execution.ledger.values() {
+            let Some(step) = entry.step() else { continue };
+            let effect = self.of(&step.key);
+            let is_right = match step.disposition {
+                Disposition::Released => {
+                    ensure!(
+                        execution.head.status == Status::Succeeded,
+                        "{} is released by a saga that failed",
+                        step.state
+                    );
+                    !effect.is_refused && (effect.is_there || step.result.is_none())
+                }
+                Disposition::Compensated | Disposition::NotExecuted => !effect.is_there,
+                Disposition::Armed
+                | Disposition::Committed
+                | Disposition::Unknown
+                | Disposition::Compensating
+                | Disposition::Suspended => false,
+            };
+            ensure!(
+                is_right,
+                "{} of the key {} is {:?} at the end, its effect {effect:?}",
+                step.state,
+                step.key,
+                step.disposition
+            );
+        }
+        Ok(())
+    }
+}
