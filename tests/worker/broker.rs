@@ -113,6 +113,26 @@ async fn a_deleted_queue_is_declared_anew() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_queue_that_an_operator_made_is_used_as_it_is() -> Result<()> {
+    let mut bench = Bench::new().await?;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), 1_000.into());
+    let durable = QueueDeclareOptions::durable();
+    bench
+        .channel
+        .queue_declare(bench.steps().as_str().into(), durable, arguments)
+        .await?;
+    let running = bench
+        .bookkeeper(Effects::InTransaction)
+        .await?
+        .start()
+        .await?;
+    assert_eq!(told(&bench.ask(&bench.step("k", 1)).await?), "success 1");
+    running.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_expired_message_is_dropped() -> Result<()> {
     let mut bench = Bench::new().await?;
     let running = bench

@@ -35,6 +35,9 @@
 //!   between, the message is delivered again and finds the answer in the memory.
 //! - It is no task message at all: it is rejected, and the queue's dead-letter exchange takes it to the coordinator.
 //!
+//! A queue that is not there is made, durable and with the coordinator's dead-letter exchange; one that is there is used as it is, be it a
+//! quorum queue of an operator's.
+//!
 //! A lost connection is opened anew, with backoff, for as long as it takes; handlers that run meanwhile go on. So a handler may run
 //! for longer than the broker waits for an acknowledgement (30 minutes): its message comes again, waits, and gets the answer.
 

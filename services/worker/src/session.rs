@@ -136,12 +136,17 @@ impl Connecting {
         limited.map_err(Error::Connection)?;
         let mut consumers = Vec::new();
         for queue in self.service.queues.keys() {
-            let consumer = self.consume(&channel, queue).await;
             let named = |source| Error::Queue {
                 queue: queue.clone(),
                 source,
             };
-            consumers.push(consumer.map_err(named)?);
+            if !exists(&connection, queue).await {
+                self.declare(&channel, queue).await.map_err(named)?;
+            }
+            let options = BasicConsumeOptions::default();
+            let (tag, arguments) = (ShortString::default(), FieldTable::default());
+            let consumer = channel.basic_consume(queue.as_str().into(), tag, options, arguments);
+            consumers.push(consumer.await.map_err(named)?);
         }
         Ok(Session {
             connection,
@@ -152,7 +157,7 @@ impl Connecting {
         })
     }
 
-    async fn consume(&self, channel: &Channel, queue: &str) -> Result<Consumer, lapin::Error> {
+    async fn declare(&self, channel: &Channel, queue: &str) -> Result<(), lapin::Error> {
         let mut arguments = FieldTable::default();
         let exchange = AMQPValue::LongString(self.dead_letter_exchange.as_str().into());
         arguments.insert("x-dead-letter-exchange".into(), exchange);
@@ -160,12 +165,23 @@ impl Connecting {
         channel
             .queue_declare(queue.into(), durable, arguments)
             .await?;
-        let options = BasicConsumeOptions::default();
-        let tag = ShortString::default();
-        channel
-            .basic_consume(queue.into(), tag, options, FieldTable::default())
-            .await
+        Ok(())
     }
+}
+
+/// Whether a queue is there: it is used as it is then, be it a quorum queue that an operator made. A look at one that is not closes
+/// its channel.
+async fn exists(connection: &Connection, queue: &str) -> bool {
+    let Ok(channel) = connection.create_channel().await else {
+        return false;
+    };
+    let look = QueueDeclareOptions::default().passive();
+    let looked = channel.queue_declare(queue.into(), look, FieldTable::default());
+    let exists = looked.await.is_ok();
+    if exists {
+        let _ = channel.close(REPLY_SUCCESS, ShortString::default()).await;
+    }
+    exists
 }
 
 impl Session {
