@@ -74,7 +74,7 @@ async fn measure(world: &World) -> Result<()> {
     );
     let (together, wall) = bench.together().await?;
     let per_second = TOGETHER as f64 / wall.as_secs_f64();
-    println!("a saga of {STEPS} steps, {IN_FLIGHT} at a time        {together}");
+    println!("a saga of {STEPS} steps, {IN_FLIGHT} at a time          {together}");
     println!(
         "{:>45}{per_second:.0} sagas, {:.0} steps a second; {:.1} times what one at a time reaches",
         "",
