@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use jiff::SignedDuration;
 use sagamore_interpreter::{ClaimedEffect, Dispatch, Input, Reply, Sequence};
 use sagamore_tests::saga::text::Writer;
-use sagamore_tests::saga::{Choices, Saga, Services, definition};
+use sagamore_tests::saga::{Choices, Saga, Services, definition, input};
 use serde_json::json;
 
 /// The most that happens by chance to one saga.
@@ -19,8 +19,8 @@ const STEPS_MAX: usize = 3_000;
 pub fn saga(bytes: &[u8]) -> Result<()> {
     let mut choices = Choices(bytes);
     let definition = definition(&mut choices);
-    let (saga, _) = Saga::start(&definition.to_string(), json!({}))
-        .with_context(|| format!("{definition:#}"))?;
+    let (saga, _) =
+        Saga::start(&definition.to_string(), input()).with_context(|| format!("{definition:#}"))?;
     let mut run = Run {
         saga,
         services: Services::default(),

@@ -10,7 +10,7 @@ use sagamore_interpreter::{
     Event, ExecutionId, HistoryRecord, Ignored, Input, Payload, Reply, Sequence, Start,
 };
 use sagamore_messages::TokenKey;
-use sagamore_tests::saga::{Choices, definition};
+use sagamore_tests::saga::{Choices, definition, input};
 use sagamore_tests::{Fault, ModelStore, Random};
 use serde_json::{Value, json};
 
@@ -425,7 +425,7 @@ fn execution(number: usize, definition: &str, store: &ModelStore) -> Result<Star
             machine_arn: machine.arn.clone(),
             machine_name: machine.name.clone(),
             role_arn: machine.role_arn.clone(),
-            input: Payload::new(json!({})),
+            input: Payload::new(input()),
         },
         machine,
     })
@@ -436,9 +436,11 @@ fn send_some_to_exchanges(block: &mut Value) {
     let states = block["States"].as_object_mut().into_iter().flatten();
     for (name, state) in states {
         let branches = state.get_mut("Branches").and_then(Value::as_array_mut);
-        branches
+        let branches = branches.into_iter().flatten();
+        branches.for_each(send_some_to_exchanges);
+        state
+            .get_mut("ItemProcessor")
             .into_iter()
-            .flatten()
             .for_each(send_some_to_exchanges);
         let is_task = state["Type"] == "Task" && state.get("Compensate").is_none();
         if is_task && name.ends_with(['1', '3', '5', '7', '9']) {

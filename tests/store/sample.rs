@@ -149,6 +149,7 @@ pub fn scope(id: ScopeId, wait: Sequence, input: Value) -> Scope {
         input: Arc::new(input),
     };
     Scope {
+        iteration: None,
         id,
         parent: None,
         block: BlockId::TOP,

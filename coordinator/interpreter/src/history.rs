@@ -88,6 +88,7 @@ pub enum StateType {
     Choice,
     Wait,
     Parallel,
+    Map,
     Succeed,
     Fail,
     Compensate,
@@ -102,6 +103,7 @@ impl StateType {
             StateType::Choice => "Choice",
             StateType::Wait => "Wait",
             StateType::Parallel => "Parallel",
+            StateType::Map => "Map",
             StateType::Succeed => "Succeed",
             StateType::Fail => "Fail",
             StateType::Compensate => "Compensate",
@@ -147,8 +149,10 @@ pub enum TriggerKind {
     Catch,
     /// A `Compensate` state.
     State,
-    /// A Parallel is tried again.
+    /// A Parallel or a Map is tried again.
     Retry,
+    /// An iteration failed, which its Map tolerates.
+    Iteration,
     /// A success that came when its undo had ended.
     LateReply,
 }
@@ -159,7 +163,7 @@ pub enum TriggerKind {
 pub enum Target {
     /// All that is armed in the scope.
     Scope,
-    /// All that is armed inside the Parallel whose branches this entry holds; nothing when it is `None`.
+    /// All that is armed inside the Parallel or Map whose branches or iterations this entry holds; nothing when it is `None`.
     Group(Option<EntryId>),
 }
 
@@ -176,7 +180,9 @@ pub enum Then {
     },
     /// The execution ends.
     Finish(Ending),
-    /// The Parallel is tried again.
+    /// The iteration is over; its Map does without it.
+    Forgo,
+    /// The Parallel or Map is tried again.
     Retry {
         /// Which of its retriers says so.
         retrier: usize,
@@ -255,6 +261,48 @@ pub enum Event {
         error: String,
         cause: Option<String>,
     },
+    /// The iterations of a Map begin; the record's sequence is the scope that holds them.
+    MapStateStarted {
+        scope: ScopeId,
+        /// Items, and so iterations.
+        length: u32,
+        /// Iterations at a time.
+        concurrency: u32,
+        /// Iterations that may fail.
+        failures_max: u32,
+    },
+    MapStateSucceeded {
+        scope: ScopeId,
+    },
+    MapStateFailed {
+        scope: ScopeId,
+        error: String,
+        cause: Option<String>,
+    },
+    /// An iteration begins; the record's sequence is its scope.
+    MapIterationStarted {
+        /// The scope that holds the iterations.
+        run: ScopeId,
+        block: BlockId,
+        index: u32,
+        name: StateName,
+    },
+    MapIterationSucceeded {
+        scope: ScopeId,
+        index: u32,
+        name: StateName,
+        output: Payload,
+    },
+    MapIterationFailed {
+        scope: ScopeId,
+        index: u32,
+        name: StateName,
+    },
+    MapIterationAborted {
+        scope: ScopeId,
+        index: u32,
+        name: StateName,
+    },
     /// `TaskStateEntered` of `Compensate(<state>)`: the undo of an entry begins.
     UndoStarted {
         entry: EntryId,
@@ -297,6 +345,10 @@ pub enum Event {
     BranchStarted {
         parent: ScopeId,
         block: BlockId,
+    },
+    /// An iteration that failed is over, what it did is undone; its Map does without it.
+    IterationForgone {
+        scope: ScopeId,
     },
     /// A branch is through.
     BranchSucceeded {

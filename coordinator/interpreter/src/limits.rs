@@ -45,6 +45,9 @@ pub const TRANSITIONS_PER_TURN_MAX: u32 = 500;
 /// Events of one execution; a loop that never ends ends here. AWS has 25,000.
 pub const HISTORY_EVENTS_MAX: u64 = 1_000_000;
 
+/// Iterations of one Map at a time, whatever `MaxConcurrency` says. Source: Step Functions, inline Map: 40.
+pub const ITERATIONS_AT_ONCE_MAX: u32 = 40;
+
 /// How long a step in flight may answer yet when its scope begins to undo. Source: the saga extension.
 pub const DRAIN_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 

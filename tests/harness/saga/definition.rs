@@ -47,7 +47,7 @@ fn block(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
                 task(choices, name)
             }
             5 if depth < DEPTH_MAX => parallel(choices, depth, named),
-            6 if depth < DEPTH_MAX => parallel(choices, depth, named),
+            6 if depth < DEPTH_MAX => map(choices, depth, named),
             7 => json!({ "Type": "Wait", "Seconds": choices.one_of(20) }),
             8 => json!({ "Type": "Compensate" }),
             9 => {
@@ -59,7 +59,7 @@ fn block(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
             }
             _ => json!({ "Type": "Pass" }),
         };
-        if matches!(state["Type"].as_str(), Some("Task" | "Parallel")) {
+        if matches!(state["Type"].as_str(), Some("Task" | "Parallel" | "Map")) {
             if choices.once_in(3) {
                 state["Retry"] = json!([retry(choices)]);
             }
@@ -111,6 +111,27 @@ fn parallel(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value
         .map(|_| block(choices, depth + 1, named))
         .collect();
     json!({ "Type": "Parallel", "Branches": branches, "ResultPath": "$.result" })
+}
+
+/// Its items are in the execution's input: see [`input`].
+fn map(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
+    let mut map = json!({
+        "Type": "Map",
+        "ItemsPath": "$$.Execution.Input.items",
+        "ItemSelector": { "item.$": "$$.Map.Item.Value" },
+        "MaxConcurrency": choices.one_of(4),
+        "ItemProcessor": block(choices, depth + 1, named),
+        "ResultPath": "$.result",
+    });
+    if choices.once_in(2) {
+        map["ToleratedFailureCount"] = json!(choices.one_of(3));
+    }
+    map
+}
+
+/// What an execution of a random saga is started with.
+pub fn input() -> Value {
+    json!({ "items": [1, 2, 3, 4] })
 }
 
 fn retry(choices: &mut Choices<'_>) -> Value {

@@ -12,7 +12,7 @@ pub mod text;
 mod turn;
 
 pub use choices::Choices;
-pub use definition::definition;
+pub use definition::{definition, input};
 pub use services::{Effect as ServiceEffect, Services};
 
 use std::collections::BTreeMap;

@@ -8,6 +8,8 @@ use sagamore_interpreter::{
 
 use super::Saga;
 
+mod map;
+
 /// The longest payload that is written out.
 const PAYLOAD_CHARACTERS_MAX: usize = 600;
 
@@ -175,6 +177,14 @@ impl Writer<'_> {
             | Event::Yielded { .. }
             | Event::BranchStarted { .. }
             | Event::BranchSucceeded { .. } => self.scope(event),
+            Event::MapStateStarted { .. }
+            | Event::MapStateSucceeded { .. }
+            | Event::MapStateFailed { .. }
+            | Event::MapIterationStarted { .. }
+            | Event::MapIterationSucceeded { .. }
+            | Event::MapIterationFailed { .. }
+            | Event::MapIterationAborted { .. }
+            | Event::IterationForgone { .. } => map::map(event),
             Event::TaskScheduled(_)
             | Event::TaskStarted { .. }
             | Event::TaskSubmitted { .. }
@@ -371,6 +381,7 @@ impl Writer<'_> {
                         None => "end".to_owned(),
                     },
                     Then::Finish(ending) => self.ending(ending),
+                    Then::Forgo => "the Map goes on without".to_owned(),
                     Then::Retry { retrier } => format!("retry by retrier {retrier}"),
                 };
                 let kind = trigger.kind;

@@ -96,6 +96,7 @@ impl Turn<'_> {
                 let transition = next.map_or(Transition::End, Transition::Next);
                 self.exit(scope, output, &transition)
             }
+            Then::Forgo => self.iteration_forgone(scope),
             Then::Retry { retrier } => self.schedule_retry(scope, retrier),
             Then::Finish(ending) => {
                 let status = ending.status;
@@ -111,7 +112,7 @@ impl Turn<'_> {
         }
     }
 
-    /// The group that the Parallel which ended just now, with the last record, left of its branches.
+    /// The group that the Parallel or Map which ended just now, with the last record, left of what was in it.
     pub(super) fn group_of_ended(&self) -> Option<EntryId> {
         let group = self
             .execution

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::turn::Turn;
 use crate::history::Payload;
+use crate::ids::ScopeId;
 use crate::query::{Data, Random};
 
 /// Where a query is evaluated: what `$$.State` and `$$.Task` are.
@@ -16,6 +17,10 @@ pub(crate) struct Place<'a> {
     pub retry_count: Option<u32>,
     /// The token of the attempt that is being made.
     pub token: Option<String>,
+    /// The scope it is in, which may be inside an iteration; `None` for an undo, whose Map may be over.
+    pub scope: Option<ScopeId>,
+    /// The item in hand, where it is not that of the scope.
+    pub item: Option<(u32, Value)>,
 }
 
 impl Turn<'_> {
@@ -45,6 +50,10 @@ impl Turn<'_> {
         });
         if let Some(token) = &place.token {
             context["Task"] = json!({ "Token": token });
+        }
+        let around = || crate::states::item(self, place.scope?);
+        if let Some((index, value)) = place.item.clone().or_else(around) {
+            context["Map"] = json!({ "Item": { "Index": index, "Value": value } });
         }
         context
     }

@@ -23,6 +23,9 @@ impl<'a> Turn<'a> {
         scope: ScopeId,
         output: Payload,
     ) -> Result<(), Broken> {
+        if let Some(index) = self.scope(scope)?.iteration {
+            return self.iteration_succeeded(scope, index, output);
+        }
         let Some(parent) = self.scope(scope)?.parent else {
             self.show(Runner::State(scope), Event::ExecutionSucceeded { output })?;
             self.announce(Announcement::Execution(Status::Succeeded));
@@ -62,7 +65,7 @@ impl<'a> Turn<'a> {
         name: StateName,
     ) -> Result<(), Broken> {
         let target = match &self.state(&name)?.kind {
-            StateKind::Parallel(_) => Target::Group(self.group_of_ended()),
+            StateKind::Parallel(_) | StateKind::Map(_) => Target::Group(self.group_of_ended()),
             _ => Target::Scope,
         };
         let then = Then::Exit {
@@ -83,6 +86,7 @@ impl<'a> Turn<'a> {
             match &self.state(&position.state)?.kind {
                 StateKind::Task(task) => (&task.retry, &task.catch),
                 StateKind::Parallel(parallel) => (&parallel.retry, &parallel.catch),
+                StateKind::Map(map) => (&map.retry, &map.catch),
                 StateKind::Pass(_)
                 | StateKind::Choice(_)
                 | StateKind::Wait(_)
@@ -101,10 +105,10 @@ impl<'a> Turn<'a> {
         )
     }
 
-    /// Schedules the next attempt; what a Parallel did in the last one is undone first.
+    /// Schedules the next attempt; what a Parallel or Map did in the last one is undone first.
     fn retry(&mut self, scope: ScopeId, retrier: usize) -> Result<(), Broken> {
         let name = self.position(scope)?.state.clone();
-        if let StateKind::Parallel(_) = self.state(&name)?.kind
+        if let StateKind::Parallel(_) | StateKind::Map(_) = self.state(&name)?.kind
             && let Some(group) = self.group_of_ended()
         {
             let trigger = Trigger {
@@ -129,6 +133,7 @@ impl<'a> Turn<'a> {
         let rule = match &self.state(&position.state)?.kind {
             StateKind::Task(task) => task.retry.get(retrier),
             StateKind::Parallel(parallel) => parallel.retry.get(retrier),
+            StateKind::Map(map) => map.retry.get(retrier),
             _ => None,
         };
         let rule = rule
@@ -153,17 +158,21 @@ impl<'a> Turn<'a> {
         let state = self.state(&name)?;
         match &state.kind {
             StateKind::Parallel(parallel) => states::parallel(self, scope, state, parallel),
+            StateKind::Map(map) => states::map(self, scope, state, map),
             _ => self.dispatch(Runner::State(scope)),
         }
     }
 
-    /// The error leaves the scope: its Parallel fails with it, or the machine.
+    /// The error leaves the scope: its Parallel or Map fails with it, or the machine.
     pub(crate) fn fail_scope(
         &mut self,
         scope: ScopeId,
         failure: Failure,
         state: &StateName,
     ) -> Result<(), Broken> {
+        if let Some(index) = self.scope(scope)?.iteration {
+            return self.iteration_failed(scope, index, failure, state);
+        }
         let Some(parent) = self.scope(scope)?.parent else {
             let Failure { error, cause } = failure.clone();
             let (error, cause) = (Some(error).filter(|error| !error.is_empty()), cause);
@@ -181,24 +190,48 @@ impl<'a> Turn<'a> {
         let last_event = self.scope(scope)?.last_event;
         self.close(scope, drains, false)?;
         self.close_branches(parent, drains)?;
+        self.fail_composite(parent, last_event, failure)
+    }
+
+    /// A Parallel or Map fails, all inside which is closed; what comes next follows from the event of what made it fail.
+    pub(super) fn fail_composite(
+        &mut self,
+        scope: ScopeId,
+        last_event: u64,
+        failure: Failure,
+    ) -> Result<(), Broken> {
         let Failure { error, cause } = failure.clone();
-        let failed = Event::ParallelStateFailed {
-            scope: parent,
-            error,
-            cause,
+        let failed = match &self.state(&self.position(scope)?.state)?.kind {
+            StateKind::Map(_) => Event::MapStateFailed {
+                scope,
+                error,
+                cause,
+            },
+            _ => Event::ParallelStateFailed {
+                scope,
+                error,
+                cause,
+            },
         };
-        // Step Functions does not show the failure of a Parallel that is tried again.
-        match self.handling(parent, &failure)? {
+        // Step Functions does not show the failure of one that is tried again.
+        match self.handling(scope, &failure)? {
             Handling::Retry { .. } => self.record_after(last_event, failed)?,
             Handling::Catch(_) | Handling::Leave => self.show_after(last_event, failed)?,
         };
-        self.fail(parent, failure)
+        self.fail(scope, failure)
     }
 
     /// Whether an error in this scope's state makes somebody undo what was done inside that state.
-    fn compensates(&self, scope: ScopeId, failure: &Failure) -> Result<bool, Broken> {
+    pub(super) fn compensates(&self, scope: ScopeId, failure: &Failure) -> Result<bool, Broken> {
         let mut next = Some(scope);
         while let Some(scope) = next {
+            if self.tolerates(scope)? {
+                return Ok(true);
+            }
+            if matches!(self.scope(scope)?.phase, Phase::Iterating(_)) {
+                next = self.scope(scope)?.parent;
+                continue;
+            }
             match self.handling(scope, failure)? {
                 Handling::Retry { .. } => return Ok(true),
                 Handling::Catch(catcher) => return Ok(catcher.compensate),
@@ -236,7 +269,7 @@ impl<'a> Turn<'a> {
         })
     }
 
-    /// Closes the branches of the Parallel that the scope is in.
+    /// Closes the branches or iterations of the Parallel or Map that the scope is in.
     pub(super) fn close_branches(&mut self, scope: ScopeId, drains: bool) -> Result<(), Broken> {
         let Phase::At(position) = &self.scope(scope)?.phase else {
             return Ok(());
@@ -251,12 +284,20 @@ impl<'a> Turn<'a> {
     }
 
     /// Closes a scope and those inside it. A step in flight that can be undone may answer yet when it `drains`.
-    fn close(&mut self, scope: ScopeId, drains: bool, is_shown: bool) -> Result<(), Broken> {
+    pub(super) fn close(
+        &mut self,
+        scope: ScopeId,
+        drains: bool,
+        is_shown: bool,
+    ) -> Result<(), Broken> {
         let Some(state) = self.execution.scopes.get(&scope) else {
             return Ok(());
         };
         if matches!(state.phase, Phase::Ended(_) | Phase::Closed) {
             return Ok(());
+        }
+        if matches!(state.phase, Phase::Iterating(_)) {
+            return self.close_iterations(scope, drains);
         }
         self.close_branches(scope, drains)?;
         let name = self

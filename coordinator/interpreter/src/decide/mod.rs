@@ -4,6 +4,7 @@ mod agenda;
 mod compensate;
 mod context;
 mod ending;
+mod iteration;
 mod task;
 mod turn;
 mod undo;
@@ -153,7 +154,11 @@ impl Turn<'_> {
                 return Ok(Ok(()));
             }
             Phase::At(position) => position,
-            Phase::Between | Phase::Compensating(_) | Phase::Ended(_) | Phase::Closed => {
+            Phase::Between
+            | Phase::Compensating(_)
+            | Phase::Iterating(_)
+            | Phase::Ended(_)
+            | Phase::Closed => {
                 return Err(Broken::new(format!("scope {} waits in no state", scope.0)));
             }
         };

@@ -413,6 +413,8 @@ impl<'a> Turn<'a> {
             entered_at: undo.entered_at,
             retry_count,
             token: Some(token),
+            scope: None,
+            item: None,
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::document::Node;
 use super::fault::{FaultCode, Faults, excerpt};
 use super::fields::{Fields, integer, wrong_type};
+use super::graph::inner_blocks;
 use super::recovery::parse_retry;
 use super::task::{check_heartbeat, parse_resource};
 use super::vocabulary::COMPENSATION;
@@ -123,13 +124,10 @@ fn reads(path: &str, field: &str) -> bool {
             .any(|quote| path.starts_with(&format!("$[{quote}{field}{quote}]")))
 }
 
-/// Warns of each plain Catcher of a Parallel whose branches have entries: what the aborted branches did stays done.
+/// Warns of each plain Catcher of a Parallel or Map inside which there are entries: what was aborted there stays done.
 pub(super) fn warn_of_kept_effects(block: Node<'_>, faults: &mut Faults) {
     for (_, state) in block.get("States").into_iter().flat_map(Node::members) {
-        let Some(branches) = state.get("Branches") else {
-            continue;
-        };
-        if let Some(step) = branches.elements().find_map(step_with_compensation) {
+        if let Some(step) = inner_blocks(state).find_map(step_with_compensation) {
             let catchers = state.get("Catch").into_iter().flat_map(Node::elements);
             for catcher in catchers
                 .filter(|catcher| catcher.get("Compensate").and_then(Node::as_bool) != Some(true))
@@ -138,15 +136,15 @@ pub(super) fn warn_of_kept_effects(block: Node<'_>, faults: &mut Faults) {
                     catcher.spot(),
                     FaultCode::CatchKeepsEffects,
                     format!(
-                        "This Catcher leaves what the branches did, such as '{}', as it is",
+                        "This Catcher leaves what was done inside, such as '{}', as it is",
                         excerpt(step)
                     ),
                     "add \"Compensate\": true to undo it before 'Next'",
                 );
             }
         }
-        for branch in branches.elements() {
-            warn_of_kept_effects(branch, faults);
+        for inner in inner_blocks(state) {
+            warn_of_kept_effects(inner, faults);
         }
     }
 }
@@ -157,10 +155,7 @@ fn step_with_compensation(block: Node<'_>) -> Option<&str> {
         if state.get("Compensate").is_some_and(Node::is_object) {
             return Some(name);
         }
-        state
-            .get("Branches")?
-            .elements()
-            .find_map(step_with_compensation)
+        inner_blocks(state).find_map(step_with_compensation)
     })
 }
 
@@ -266,7 +261,7 @@ mod tests {
                 "Resource":"queue:a","Compensate":{{"Resource":"queue:b"}}}}}}}}]}}}}}}]}}}}}}"#
             )
         };
-        let warning = "/States/P/Catch/0 warning: This Catcher leaves what the branches did, such as 'T', as it is";
+        let warning = "/States/P/Catch/0 warning: This Catcher leaves what was done inside, such as 'T', as it is";
         assert_eq!(faults(&definition("")), [warning]);
         assert_eq!(faults(&definition(r#","Compensate":false"#)), [warning]);
         assert_eq!(faults(&definition(r#","Compensate":true"#)), [""; 0]);

@@ -49,6 +49,7 @@ fn report(node: Node<'_>, role: Role, faults: &mut Faults) {
             (Role::Block, "States") => Role::States,
             (Role::States, _) => Role::State,
             (Role::State, "Branches") => Role::Branches,
+            (Role::State, "ItemProcessor" | "Iterator") => Role::Block,
             _ => Role::Other,
         };
         report(member, role, faults);

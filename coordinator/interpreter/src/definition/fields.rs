@@ -273,6 +273,33 @@ pub(super) fn integer(
     }
 }
 
+/// A number within a range.
+pub(super) fn number(
+    node: Node<'_>,
+    range: RangeInclusive<f64>,
+    faults: &mut Faults,
+) -> Option<f64> {
+    let bounds = format!(
+        "write a number from {} to {}, without quotes",
+        range.start(),
+        range.end()
+    );
+    let Some(value) = node.as_number().and_then(serde_json::Number::as_f64) else {
+        wrong_type(node, "Number", &bounds, faults);
+        return None;
+    };
+    if range.contains(&value) {
+        return Some(value);
+    }
+    let problem = if value < *range.start() {
+        format!("Minimum value is {}", range.start())
+    } else {
+        format!("Maximum value is {}", range.end())
+    };
+    faults.schema(node.spot(), problem, bounds);
+    None
+}
+
 /// A path.
 pub(super) fn path(node: Node<'_>, faults: &mut Faults) -> Option<Path> {
     let text = string(node, faults)?;
@@ -422,6 +449,9 @@ mod tests {
         let remedies: Vec<_> = errors.iter().map(|fault| fault.remedy.as_str()).collect();
         let fields = "a Pass state has these: Type, Comment, QueryLanguage, InputPath, Parameters, Result, \
                       ResultPath, OutputPath, Next, End";
-        assert_eq!(remedies, ["'Retry' stands in a Task or a Parallel", fields]);
+        assert_eq!(
+            remedies,
+            ["'Retry' stands in a Task, a Parallel or a Map", fields]
+        );
     }
 }

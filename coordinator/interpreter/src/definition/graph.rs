@@ -17,7 +17,7 @@ pub(super) fn check_graph(root: Node<'_>, faults: &mut Faults) {
     while let Some(block) = blocks.get(next).copied() {
         for (name, state) in states(block) {
             everywhere.insert(name);
-            blocks.extend(state.get("Branches").into_iter().flat_map(Node::elements));
+            blocks.extend(inner_blocks(state));
         }
         next += 1;
     }
@@ -75,6 +75,17 @@ fn check_block(block: Node<'_>, everywhere: &HashSet<&str>, faults: &mut Faults)
 /// The states of a block.
 fn states(block: Node<'_>) -> impl Iterator<Item = (&str, Node<'_>)> {
     block.get("States").into_iter().flat_map(Node::members)
+}
+
+/// The blocks inside a state: the branches of a Parallel, the processor of a Map.
+pub(super) fn inner_blocks(state: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    let branches = state.get("Branches").into_iter().flat_map(Node::elements);
+    let processors = ["ItemProcessor", "Iterator"];
+    branches.chain(
+        processors
+            .into_iter()
+            .filter_map(move |name| state.get(name)),
+    )
 }
 
 /// The transitions of a state, where they stand.

@@ -33,7 +33,7 @@ impl std::fmt::Display for StateName {
     }
 }
 
-/// Which `States` object of the machine: 0 is the top level, each branch of a Parallel has its own.
+/// Which `States` object of the machine: 0 is the top level, each branch of a Parallel and each processor of a Map has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BlockId(pub(crate) u32);
@@ -60,7 +60,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The block that a [`Parallel`] or the top level refers to.
+    /// The block that a [`Parallel`], a [`Map`] or the top level refers to.
     pub fn block(&self, block: BlockId) -> &Block {
         &self.blocks[block.0 as usize]
     }
@@ -104,6 +104,8 @@ pub enum StateKind {
     Wait(Wait),
     /// Branches side by side.
     Parallel(Box<Parallel>),
+    /// The same for each item of an array.
+    Map(Box<Map>),
     /// The scope ends well.
     Succeed,
     /// The scope ends with an error.
@@ -191,6 +193,51 @@ pub struct Parallel {
     pub catch: Vec<Catcher>,
     /// `Next` or `End`.
     pub transition: Transition,
+}
+
+/// A `Map` state, inline.
+#[derive(Debug)]
+pub struct Map {
+    /// `ItemProcessor`, or the older `Iterator`: what is done with each item.
+    pub processor: BlockId,
+    /// `ItemsPath`: where the items are; `None` takes the whole input.
+    pub items_path: Option<Path>,
+    /// `ItemSelector`, or the older `Parameters`: what an iteration gets; `None` gives it its item.
+    pub item_selector: Option<Template>,
+    /// `MaxConcurrency` or `MaxConcurrencyPath`: iterations at a time; 0 is no limit of its own.
+    pub max_concurrency: Count,
+    /// `ToleratedFailureCount` or its path: how many iterations may fail.
+    pub tolerated_count: Option<Count>,
+    /// `ToleratedFailurePercentage` or its path: which share of them may.
+    pub tolerated_percentage: Option<Percentage>,
+    /// `ResultSelector`.
+    pub result_selector: Option<Template>,
+    /// `ResultPath`; `None` is `null`: the result is dropped.
+    pub result_path: Option<ReferencePath>,
+    /// `Retry`, in order.
+    pub retry: Vec<Retrier>,
+    /// `Catch`, in order.
+    pub catch: Vec<Catcher>,
+    /// `Next` or `End`.
+    pub transition: Transition,
+}
+
+/// A whole number that stands in the definition, or that a path yields.
+#[derive(Debug)]
+pub enum Count {
+    /// As written.
+    Literal(u32),
+    /// `…Path`.
+    Path(Path),
+}
+
+/// A share of a hundred that stands in the definition, or that a path yields.
+#[derive(Debug)]
+pub enum Percentage {
+    /// As written: 0 to 100.
+    Literal(f64),
+    /// `…Path`.
+    Path(Path),
 }
 
 /// A `Fail` state.

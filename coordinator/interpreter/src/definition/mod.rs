@@ -13,6 +13,7 @@ mod graph;
 #[cfg(test)]
 mod hostile;
 mod machine;
+mod map;
 mod parse;
 mod reader;
 mod recovery;
@@ -27,7 +28,7 @@ pub use compensation::{Compensation, UNDO_TIMEOUT_SECONDS};
 pub use condition::{Comparison, Condition, Operand, Operator, Test, TypeTest};
 pub use fault::{Fault, FaultCode, Severity};
 pub use machine::{
-    Block, BlockId, Choice, Fail, Machine, Parallel, Pass, Rule, State, StateKind, StateName, Text,
-    Transition, Wait, WaitFor,
+    Block, BlockId, Choice, Count, Fail, Machine, Map, Parallel, Pass, Percentage, Rule, State,
+    StateKind, StateName, Text, Transition, Wait, WaitFor,
 };
 pub use task::{Catcher, ErrorName, Jitter, Resource, Retrier, Seconds, Task};

@@ -97,7 +97,8 @@ impl Parser {
         Some(self.block(fields))
     }
 
-    fn block(&mut self, fields: Fields<'_>) -> BlockId {
+    /// Reads the states of a block.
+    pub(super) fn block(&mut self, fields: Fields<'_>) -> BlockId {
         // The number is taken before the block's own branches take theirs, so that the top level is 0.
         let index = self.blocks.len();
         let id = BlockId(u32::try_from(index).unwrap_or(u32::MAX));

@@ -4,6 +4,7 @@ use super::condition::parse_rule;
 use super::document::Node;
 use super::fault::{FaultCode, Faults, excerpt};
 use super::fields::{Fields, expression, integer, nullable_path, path, string, wrong_type};
+use super::map::parse_map;
 use super::parse::{Parser, QueryLanguage};
 use super::recovery::{parse_catch, parse_retry};
 use super::spelling::did_you_mean;
@@ -16,12 +17,13 @@ use super::{
 };
 
 /// The types there are, as `Type` names them.
-const TYPES: [&str; 8] = [
+const TYPES: [&str; 9] = [
     "Task",
     "Pass",
     "Choice",
     "Wait",
     "Parallel",
+    "Map",
     "Succeed",
     "Fail",
     "Compensate",
@@ -80,14 +82,7 @@ fn parse_kind(node: Node<'_>, parser: &mut Parser) -> Option<StateKind> {
             let fields = Fields::open(node, &COMPENSATE_STATE, faults)?;
             StateKind::Compensate(parse_transition(fields, faults)?)
         }
-        "Map" => {
-            faults.schema(
-                field.spot(),
-                "This version does not run Map states",
-                "use a Parallel for a known number of branches, or a Choice that leads back for a loop",
-            );
-            return None;
-        }
+        "Map" => StateKind::Map(Box::new(parse_map(node, parser)?)),
         other => {
             let problem = format!("There is no state type '{}'", excerpt(other));
             let remedy = did_you_mean(other, TYPES, || {
@@ -293,10 +288,6 @@ mod tests {
         check(
             r#"{"Type":7,"End":true}"#,
             &["/Type Expected value of type String"],
-        );
-        check(
-            r#"{"Type":"Map","End":true}"#,
-            &["/Type This version does not run Map states"],
         );
     }
 

@@ -122,6 +122,59 @@ pub(super) const PARALLEL: Shape = Shape {
     later: &["Arguments", "Assign", "Compensate", "Output"],
 };
 
+/// A `Map` state.
+pub(super) const MAP: Shape = Shape {
+    kind: "a Map state",
+    fields: &[
+        "Type",
+        "Comment",
+        "QueryLanguage",
+        "ItemProcessor",
+        "Iterator",
+        "ItemsPath",
+        "ItemSelector",
+        "Parameters",
+        "MaxConcurrency",
+        "MaxConcurrencyPath",
+        "ToleratedFailureCount",
+        "ToleratedFailureCountPath",
+        "ToleratedFailurePercentage",
+        "ToleratedFailurePercentagePath",
+        "InputPath",
+        "ResultSelector",
+        "ResultPath",
+        "OutputPath",
+        "Retry",
+        "Catch",
+        "Next",
+        "End",
+    ],
+    later: &[
+        "Assign",
+        "Compensate",
+        "ItemBatcher",
+        "ItemReader",
+        "Items",
+        "Label",
+        "Output",
+        "ResultWriter",
+    ],
+};
+
+/// What a Map does with each item.
+pub(super) const PROCESSOR: Shape = Shape {
+    kind: "an ItemProcessor",
+    fields: &["Comment", "ProcessorConfig", "StartAt", "States"],
+    later: &[],
+};
+
+/// How a Map runs its processor.
+pub(super) const PROCESSOR_CONFIG: Shape = Shape {
+    kind: "a ProcessorConfig",
+    fields: &["Mode", "ExecutionType"],
+    later: &[],
+};
+
 /// A `Succeed` state.
 pub(super) const SUCCEED: Shape = Shape {
     kind: "a Succeed state",
@@ -359,6 +412,10 @@ pub(super) fn later(name: &str) -> &'static str {
         "Output" => "write 'ResultSelector', 'ResultPath' and 'OutputPath'",
         "Condition" => "write 'Variable' with a comparison such as 'StringEquals'",
         "Assign" => "keep the value in the state's output, with 'ResultPath'",
+        "Items" => "write 'ItemsPath'",
+        "ItemReader" | "ItemBatcher" | "ResultWriter" | "Label" => {
+            "leave it out: this version runs Map states inline"
+        }
         "Credentials" => "leave it out: who may publish is set where the coordinator connects",
         "Compensate" => "put 'Compensate' on the Tasks inside",
         "Through" => "leave it out: the whole scope is undone",
@@ -370,11 +427,10 @@ pub(super) fn later(name: &str) -> &'static str {
 /// Where else a field belongs.
 pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
     Some(match name {
-        "Retry" | "Catch" => "a Task or a Parallel",
-        "ResultSelector" => "a Task or a Parallel",
+        "Retry" | "Catch" | "ResultSelector" => "a Task, a Parallel or a Map",
         "Resource" | "TimeoutSecondsPath" | "HeartbeatSeconds" | "HeartbeatSecondsPath" => "a Task",
         "TimeoutSeconds" => "a Task or the top level of the definition",
-        "Parameters" | "ResultPath" => "a Task, a Pass or a Parallel",
+        "Parameters" | "ResultPath" => "a Task, a Pass, a Parallel or a Map",
         "Result" => "a Pass",
         "InputPath" | "OutputPath" => "every state but Fail",
         "Choices" | "Default" => "a Choice",
@@ -391,8 +447,18 @@ pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
         "Arguments" | "Assign" | "Output" | "Condition" => {
             "the JSONata form, which this version does not run"
         }
-        "ItemProcessor" | "Iterator" | "ItemsPath" | "Items" | "ItemSelector"
-        | "MaxConcurrency" => "a Map, which this version does not run",
+        "ItemProcessor"
+        | "Iterator"
+        | "ItemsPath"
+        | "Items"
+        | "ItemSelector"
+        | "MaxConcurrency"
+        | "MaxConcurrencyPath"
+        | "ToleratedFailureCount"
+        | "ToleratedFailureCountPath"
+        | "ToleratedFailurePercentage"
+        | "ToleratedFailurePercentagePath" => "a Map",
+        "ProcessorConfig" => "the ItemProcessor of a Map",
         _ => return None,
     })
 }

@@ -1,6 +1,6 @@
 //! What must hold after every turn, in release builds too.
 
-use super::{Activity, Disposition, Execution, Phase, UndoProgress};
+use super::{Activity, Disposition, Execution, Phase, Scope, UndoProgress};
 use crate::ids::ScopeId;
 
 /// A broken invariant: the execution is set aside, for retrying can't help.
@@ -15,13 +15,24 @@ impl Broken {
 }
 
 impl Execution {
-    /// Checks what must hold between two turns. The cost does not grow with what is settled.
+    /// Checks what must hold between two turns, of what changed since it was last written.
     ///
     /// # Errors
     /// With what is broken.
     pub fn check(&self) -> Result<(), Broken> {
         self.check_live_cause()?;
-        for scope in self.scopes.values() {
+        let touched = self.touched.scopes.iter();
+        self.check_scopes(touched.filter_map(|scope| self.scopes.get(scope)))?;
+        if self.is_terminal() && self.head.strays.is_empty() && self.head.tally.pending > 0 {
+            return Err(Broken::new(
+                "a terminal execution has entries that are not settled",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_scopes<'s>(&self, scopes: impl Iterator<Item = &'s Scope>) -> Result<(), Broken> {
+        for scope in scopes {
             match &scope.phase {
                 Phase::Between => {
                     return Err(Broken::new(format!(
@@ -35,17 +46,19 @@ impl Execution {
                         scope.id.0
                     )));
                 }
+                Phase::Iterating(iterations) if iterations.has_room() || iterations.open == 0 => {
+                    return Err(Broken::new(format!(
+                        "the Map of scope {} waits for nothing",
+                        scope.id.0
+                    )));
+                }
                 Phase::At(_)
                 | Phase::Yielding { .. }
                 | Phase::Compensating(_)
+                | Phase::Iterating(_)
                 | Phase::Ended(_)
                 | Phase::Closed => {}
             }
-        }
-        if self.is_terminal() && self.head.strays.is_empty() && self.head.tally.pending > 0 {
-            return Err(Broken::new(
-                "a terminal execution has entries that are not settled",
-            ));
         }
         Ok(())
     }
@@ -69,6 +82,7 @@ impl Execution {
     /// With what is broken.
     pub fn check_whole(&self) -> Result<(), Broken> {
         self.check()?;
+        self.check_scopes(self.scopes.values())?;
         if self.waits != self.derive_waits() {
             return Err(Broken::new(
                 "the index of waits differs from what scopes and entries wait for",

@@ -6,6 +6,7 @@
 mod apply;
 mod entry;
 mod invariants;
+mod items;
 mod scope;
 mod touched;
 
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use entry::{Attempt, Disposition, Entry, Step, Subject, Undo, UndoProgress};
 pub use invariants::Broken;
-pub use scope::{Activity, Goal, Phase, Position, Scope};
+pub(crate) use items::{Items, ItemsCache};
+pub use scope::{Activity, Goal, Iterations, Phase, Position, Scope};
 pub use touched::Touched;
 
 use crate::compensation::{CompensationStatus, Tally};
@@ -35,6 +37,8 @@ pub struct Execution {
     pub ledger: BTreeMap<EntryId, Entry>,
     /// What is waited for, and by whom: an index, derived from all of the above.
     pub(crate) waits: BTreeMap<Sequence, Waiter>,
+    /// The items of the Maps that run, by the scopes that hold their iterations.
+    pub(crate) items: ItemsCache,
     touched: Touched,
 }
 
@@ -165,6 +169,7 @@ impl Execution {
             ledger: ledger.into_iter().map(|entry| (entry.id, entry)).collect(),
             head,
             waits: BTreeMap::new(),
+            items: ItemsCache::default(),
             touched: Touched::default(),
         };
         execution.waits = execution.derive_waits();

@@ -1,4 +1,4 @@
-//! A scope: the machine's top level, or one branch of a Parallel.
+//! A scope: the machine's top level, one branch of a Parallel, or one iteration of a Map.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,13 @@ use crate::ids::{EntryId, ScopeId, Sequence};
 pub struct Scope {
     /// Its id.
     pub id: ScopeId,
-    /// The scope of its Parallel; `None` at the top level.
+    /// The scope of its Parallel, or that which holds the iterations of its Map; `None` at the top level.
     pub parent: Option<ScopeId>,
     /// Its states.
     pub block: BlockId,
+    /// Which iteration it is, from 0; `None` for any other scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iteration: Option<u32>,
     /// The id of its last event, which the next one follows from.
     pub last_event: u64,
     /// The last entry of its chain that is not settled; each entry knows the one before it.
@@ -23,7 +26,7 @@ pub struct Scope {
     /// Whether an entry was ever in its chain: such a scope is kept, for an effect may show late.
     #[serde(default)]
     pub had_entries: bool,
-    /// The entry that holds this branch in the chain of its Parallel's scope, once that is over.
+    /// The entry that holds this branch or iteration in the chain of the scope around it, once its Parallel or Map is over.
     #[serde(default)]
     pub group: Option<EntryId>,
     /// What came before this record was undone, or had nothing to undo: an effect that shows late is undone, too.
@@ -52,10 +55,41 @@ pub enum Phase {
     },
     /// It undoes.
     Compensating(Box<Goal>),
-    /// A branch that is through and waits for its siblings.
+    /// It holds the iterations of a Map, which are scopes of their own: a row that stays small however many they are.
+    Iterating(Iterations),
+    /// A branch or iteration that is through and waits for its siblings.
     Ended(Payload),
     /// It is over; it is kept for the entries of its chain.
     Closed,
+}
+
+/// How far a Map is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Iterations {
+    /// Items, and so iterations.
+    pub length: u32,
+    /// Those that have begun; the index of the next.
+    pub started: u32,
+    /// Those that are not over.
+    pub open: u32,
+    /// Those that failed.
+    pub failed: u32,
+    /// How many may be open at a time.
+    pub concurrency: u32,
+    /// How many may fail.
+    pub failures_max: u32,
+}
+
+impl Iterations {
+    /// Whether another iteration may begin.
+    pub(crate) fn has_room(&self) -> bool {
+        self.started < self.length && self.open < self.concurrency
+    }
+
+    /// Whether all iterations are over.
+    pub(crate) fn are_over(&self) -> bool {
+        self.started == self.length && self.open == 0
+    }
 }
 
 /// A visit of a state.
@@ -110,7 +144,7 @@ pub enum Activity {
         /// Its time.
         until: Timestamp,
     },
-    /// The branches of a Parallel run.
+    /// The branches of a Parallel run, or the one scope that holds the iterations of a Map.
     Branches(Vec<ScopeId>),
 }
 
@@ -144,6 +178,7 @@ impl Scope {
             id,
             parent,
             block,
+            iteration: None,
             last_event,
             last_entry: None,
             had_entries: false,
@@ -158,7 +193,11 @@ impl Scope {
         match &self.phase {
             Phase::At(position) => Some(position),
             Phase::Compensating(goal) => goal.position.as_deref(),
-            Phase::Between | Phase::Yielding { .. } | Phase::Ended(_) | Phase::Closed => None,
+            Phase::Between
+            | Phase::Yielding { .. }
+            | Phase::Iterating(_)
+            | Phase::Ended(_)
+            | Phase::Closed => None,
         }
     }
 
@@ -171,7 +210,11 @@ impl Scope {
                 Activity::Running | Activity::Branches(_) => None,
             },
             Phase::Yielding { wait, .. } => Some(*wait),
-            Phase::Between | Phase::Compensating(_) | Phase::Ended(_) | Phase::Closed => None,
+            Phase::Between
+            | Phase::Compensating(_)
+            | Phase::Iterating(_)
+            | Phase::Ended(_)
+            | Phase::Closed => None,
         }
     }
 

@@ -41,6 +41,8 @@ impl<'a> Flow<'a> {
             entered_at: position.entered_at,
             retry_count,
             token,
+            scope: Some(scope),
+            item: None,
         };
         Ok(Flow {
             state,
@@ -51,6 +53,12 @@ impl<'a> Flow<'a> {
             context: OnceCell::new(),
             random: turn.random(),
         })
+    }
+
+    /// The same where an item of the state's own is in hand: for `ItemSelector`.
+    pub(super) fn of_item(mut self, index: u32, value: Value) -> Self {
+        self.place.item = Some((index, value));
+        self
     }
 
     /// What a query reads, with `input` as its `$`.

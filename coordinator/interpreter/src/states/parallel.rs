@@ -54,6 +54,7 @@ pub(crate) fn branch_ended(turn: &mut Turn<'_>, scope: ScopeId) -> Result<(), Br
             Phase::Between
             | Phase::At(_)
             | Phase::Yielding { .. }
+            | Phase::Iterating(_)
             | Phase::Compensating(_)
             | Phase::Closed => return Ok(()),
         }

@@ -5,6 +5,7 @@
 //! `CompensateStateExited`, with the details every other state has: to call it a Pass or a Task would be a lie to
 //! whoever counts states, and SDKs have to take types they don't know, since Step Functions adds some itself.
 
+use sagamore_interpreter::definition::StateName;
 use sagamore_interpreter::{
     Ending, Event, HistoryRecord, Payload, Start, StateType, Status, TaskScheduled,
 };
@@ -81,12 +82,20 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         Event::ParallelStateStarted { .. } => ("ParallelStateStarted".to_owned(), None),
         Event::ParallelStateSucceeded { .. } => ("ParallelStateSucceeded".to_owned(), None),
         Event::ParallelStateFailed { .. } => ("ParallelStateFailed".to_owned(), None),
+        Event::MapStateStarted { length, .. } => map_started(*length),
+        Event::MapStateSucceeded { .. } => ("MapStateSucceeded".to_owned(), None),
+        Event::MapStateFailed { .. } => ("MapStateFailed".to_owned(), None),
+        Event::MapIterationStarted { index, name, .. } => iteration("Started", *index, name),
+        Event::MapIterationSucceeded { index, name, .. } => iteration("Succeeded", *index, name),
+        Event::MapIterationFailed { index, name, .. } => iteration("Failed", *index, name),
+        Event::MapIterationAborted { index, name, .. } => iteration("Aborted", *index, name),
         Event::ScopeClosed { kind, .. } => (format!("{}StateAborted", (*kind)?.as_str()), None),
         Event::WaitScheduled { .. }
         | Event::Yielded { .. }
         | Event::RetryScheduled { .. }
         | Event::BranchStarted { .. }
         | Event::BranchSucceeded { .. }
+        | Event::IterationForgone { .. }
         | Event::EntryArmed { .. }
         | Event::EntryDrained { .. }
         | Event::EntryUpgraded { .. }
@@ -138,6 +147,21 @@ fn exited(kind: StateType, name: &str, payload: &Payload) -> Shown {
         format!("{}StateExited", kind.as_str()),
         Some((member, details)),
     )
+}
+
+fn map_started(length: u32) -> Shown {
+    let details = Map::from_iter([("length".to_owned(), json!(length))]);
+    let member = "mapStateStartedEventDetails".to_owned();
+    ("MapStateStarted".to_owned(), Some((member, details)))
+}
+
+fn iteration(what: &str, index: u32, name: &StateName) -> Shown {
+    let details = Map::from_iter([
+        ("name".to_owned(), json!(name.as_str())),
+        ("index".to_owned(), json!(index)),
+    ]);
+    let member = format!("mapIteration{what}EventDetails");
+    (format!("MapIteration{what}"), Some((member, details)))
 }
 
 fn task(what: &str, resource: &str, mut details: Map<String, Value>) -> Shown {

@@ -95,6 +95,7 @@ impl Execution {
                 Phase::Between
                 | Phase::At(_)
                 | Phase::Yielding { .. }
+                | Phase::Iterating(_)
                 | Phase::Ended(_)
                 | Phase::Closed => false,
             }
@@ -112,7 +113,8 @@ impl Execution {
         })
     }
 
-    /// When the Parallel that `scope` stands in is over: keeps those of its branches that did what can be undone.
+    /// When the Parallel or Map that `scope` stands in is over: keeps those of its branches or iterations that did what can be
+    /// undone, and takes the outcome of all others away.
     pub(super) fn gather(&mut self, scope: ScopeId, sequence: Sequence) -> Result<(), Broken> {
         let branches = match &mut self.scope(scope)?.phase {
             Phase::At(position) => match &mut position.activity {
@@ -125,16 +127,24 @@ impl Execution {
             Phase::Between
             | Phase::Yielding { .. }
             | Phase::Compensating(_)
+            | Phase::Iterating(_)
             | Phase::Ended(_)
             | Phase::Closed => return Ok(()),
         };
         self.position(scope)?.activity = Activity::Running;
         let mut kept = Vec::new();
-        for branch in branches {
+        let iterations: Vec<ScopeId> = branches
+            .iter()
+            .flat_map(|run| self.iterations_of(*run))
+            .collect();
+        for branch in iterations.into_iter().chain(branches) {
+            self.items.0.remove(&branch);
             let Some(state) = self.scopes.get_mut(&branch) else {
                 continue;
             };
             state.phase = Phase::Closed;
+            // The scope that held an iteration goes with its Map.
+            state.parent = Some(scope);
             self.touched.scope(branch);
             self.prune_chain(branch);
             if let Some(state) = self.scopes.get_mut(&branch) {
@@ -148,6 +158,17 @@ impl Execution {
         self.push_entry(sequence, scope, Subject::Group(kept))?;
         self.prune(scope);
         Ok(())
+    }
+
+    /// The iterations of the Map that this scope holds, in order; of a branch there are none.
+    pub(crate) fn iterations_of(&self, run: ScopeId) -> Vec<ScopeId> {
+        let iterations = self.scopes.range(run..).map(|(_, scope)| scope);
+        iterations
+            // What is gathered already stands in the scope around its Map.
+            .filter(|scope| scope.iteration.is_some() && scope.group.is_none())
+            .filter(|scope| scope.parent == Some(run))
+            .map(|scope| scope.id)
+            .collect()
     }
 
     /// Lets settled entries leave the end of the scope's chain, and of the chains around it.

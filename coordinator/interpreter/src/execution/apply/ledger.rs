@@ -149,7 +149,8 @@ impl Execution {
         let step = self.step(entry)?;
         if step.undo_again {
             step.begin_round();
-            return self.dispose(entry, Disposition::Committed);
+            self.dispose(entry, Disposition::Committed)?;
+            return self.keep_undoing(entry, true);
         }
         self.head.strays.retain(|stray| *stray != entry);
         self.dispose(entry, Disposition::Compensated)
@@ -185,8 +186,14 @@ impl Execution {
     fn reopen(&mut self, entry: EntryId) -> Result<(), Broken> {
         self.dispose(entry, Disposition::Committed)?;
         let is_chained = self.rejoin(entry)?;
+        self.keep_undoing(entry, is_chained)
+    }
+
+    /// An entry that is to be undone, though the compensation that was to do so is over, or was cut short by one that caught an
+    /// error around it, is undone on its own.
+    fn keep_undoing(&mut self, entry: EntryId, is_chained: bool) -> Result<(), Broken> {
         let is_left_over = self.was_undone_around(entry) && !self.is_undone_around(entry);
-        if !is_chained || is_left_over {
+        if (!is_chained || is_left_over) && !self.head.strays.contains(&entry) {
             self.head.strays.push(entry);
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 mod chain;
 mod ledger;
+mod map;
 mod task;
 
 use super::{Activity, Broken, Execution, Goal, Phase, Position, Scope, Waiter};
@@ -55,6 +56,14 @@ impl Execution {
             | Event::BranchSucceeded { .. }
             | Event::WaitScheduled { .. }
             | Event::Yielded { .. } => self.apply_state(record),
+            Event::MapStateStarted { .. }
+            | Event::MapStateSucceeded { .. }
+            | Event::MapStateFailed { .. }
+            | Event::MapIterationStarted { .. }
+            | Event::MapIterationSucceeded { .. }
+            | Event::MapIterationFailed { .. }
+            | Event::MapIterationAborted { .. }
+            | Event::IterationForgone { .. } => self.apply_map(record),
             Event::ScopeClosed { .. }
             | Event::CompensationStarted { .. }
             | Event::CompensationEnded { .. } => self.apply_closing(record),
@@ -284,7 +293,11 @@ impl Execution {
         let position = match std::mem::replace(&mut self.scope(scope)?.phase, into) {
             Phase::At(position) => Some(*position),
             Phase::Compensating(goal) => goal.position.map(|position| *position),
-            Phase::Between | Phase::Yielding { .. } | Phase::Ended(_) | Phase::Closed => None,
+            Phase::Between
+            | Phase::Yielding { .. }
+            | Phase::Iterating(_)
+            | Phase::Ended(_)
+            | Phase::Closed => None,
         };
         if let Some(position) = &position {
             self.settle_visit(position, drain_until)?;

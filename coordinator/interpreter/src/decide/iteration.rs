@@ -1,0 +1,145 @@
+//! The iterations of a Map: one begins where another is over, and each ends well, with a failure that its Map tolerates, or
+//! with one that it fails with.
+
+use super::turn::{Failure, Turn};
+use crate::definition::StateName;
+use crate::execution::{Broken, Iterations, Phase};
+use crate::history::{Event, Payload, Target, Then, Trigger, TriggerKind};
+use crate::ids::ScopeId;
+use crate::states;
+
+impl Turn<'_> {
+    /// Begins as many iterations as may be open at a time; the first follows from the event `previous`. Ends the Map when all
+    /// are over.
+    pub(crate) fn iterate(&mut self, run: ScopeId, previous: u64) -> Result<(), Broken> {
+        while self.iterations(run)?.has_room() {
+            if let Err(failure) = states::iteration(self, run, previous)? {
+                let scope = self.around(run)?;
+                self.close_branches(scope, true)?;
+                return self.fail_composite(scope, previous, failure);
+            }
+        }
+        if self.iterations(run)?.are_over() {
+            states::map_ended(self, run)?;
+        }
+        Ok(())
+    }
+
+    /// The last state of an iteration is through.
+    pub(super) fn iteration_succeeded(
+        &mut self,
+        scope: ScopeId,
+        index: u32,
+        output: Payload,
+    ) -> Result<(), Broken> {
+        let run = self.around(scope)?;
+        let name = self.map_name(run)?;
+        let last_event = self.scope(scope)?.last_event;
+        let succeeded = Event::MapIterationSucceeded {
+            scope,
+            index,
+            name,
+            output,
+        };
+        self.show_after(last_event, succeeded)?;
+        self.iterate(run, last_event)
+    }
+
+    /// An error leaves an iteration: its Map does without it, or fails with it.
+    pub(super) fn iteration_failed(
+        &mut self,
+        scope: ScopeId,
+        index: u32,
+        failure: Failure,
+        state: &StateName,
+    ) -> Result<(), Broken> {
+        let run = self.around(scope)?;
+        let name = self.map_name(run)?;
+        let is_tolerated = self.tolerates(scope)?;
+        let last_event = self.scope(scope)?.last_event;
+        self.show_after(last_event, Event::MapIterationFailed { scope, index, name })?;
+        if is_tolerated {
+            let trigger = Trigger {
+                kind: TriggerKind::Iteration,
+                error: Some(failure.error),
+                cause: failure.cause,
+                state: Some(state.clone()),
+            };
+            return self.begin_compensation(scope, Target::Scope, Then::Forgo, trigger);
+        }
+        let around = self.around(run)?;
+        let drains = self.compensates(around, &failure)?;
+        self.close(scope, drains, false)?;
+        self.close_branches(around, drains)?;
+        self.fail_composite(around, last_event, failure)
+    }
+
+    /// What an iteration did whose failure is tolerated is undone.
+    pub(super) fn iteration_forgone(&mut self, scope: ScopeId) -> Result<(), Broken> {
+        let run = self.around(scope)?;
+        let last_event = self.scope(scope)?.last_event;
+        self.record(Event::IterationForgone { scope })?;
+        self.iterate(run, last_event)
+    }
+
+    /// Closes the iterations that are open, and the scope that holds them.
+    pub(super) fn close_iterations(&mut self, run: ScopeId, drains: bool) -> Result<(), Broken> {
+        let name = self.map_name(run)?;
+        for scope in self.execution.iterations_of(run) {
+            if !matches!(self.scope(scope)?.phase, Phase::Ended(_) | Phase::Closed) {
+                self.abort_iteration(scope, &name, drains)?;
+            }
+        }
+        self.record(Event::ScopeClosed {
+            scope: run,
+            kind: None,
+            drain_until: None,
+        })?;
+        Ok(())
+    }
+
+    fn abort_iteration(
+        &mut self,
+        scope: ScopeId,
+        name: &StateName,
+        drains: bool,
+    ) -> Result<(), Broken> {
+        let iteration = self.scope(scope)?;
+        let (index, last_event) = (iteration.iteration.unwrap_or(0), iteration.last_event);
+        let before = self.execution.head.event_id;
+        self.close(scope, drains, true)?;
+        // It follows from the end of what the iteration was in, where that is shown.
+        let shown = self.execution.head.event_id;
+        let previous = if shown > before { shown } else { last_event };
+        let name = name.clone();
+        self.show_after(previous, Event::MapIterationAborted { scope, index, name })?;
+        Ok(())
+    }
+
+    /// Whether an error that leaves this scope only ends an iteration.
+    pub(super) fn tolerates(&self, scope: ScopeId) -> Result<bool, Broken> {
+        if self.scope(scope)?.iteration.is_none() {
+            return Ok(false);
+        }
+        let iterations = self.iterations(self.around(scope)?)?;
+        Ok(iterations.failed < iterations.failures_max)
+    }
+
+    fn iterations(&self, run: ScopeId) -> Result<Iterations, Broken> {
+        match self.scope(run)?.phase {
+            Phase::Iterating(iterations) => Ok(iterations),
+            _ => Err(Broken::new(format!("scope {} holds no iterations", run.0))),
+        }
+    }
+
+    /// The scope around a scope that is not the top level.
+    pub(crate) fn around(&self, scope: ScopeId) -> Result<ScopeId, Broken> {
+        let parent = self.scope(scope)?.parent;
+        parent.ok_or_else(|| Broken::new(format!("scope {} is the top level", scope.0)))
+    }
+
+    /// The name of the Map whose iterations a scope holds.
+    pub(crate) fn map_name(&self, run: ScopeId) -> Result<StateName, Broken> {
+        Ok(self.position(self.around(run)?)?.state.clone())
+    }
+}

@@ -1,0 +1,50 @@
+//! What happens to a Map, as lines.
+
+use sagamore_interpreter::Event;
+
+use super::{failure, payload, within};
+
+pub(super) fn map(event: &Event) -> String {
+    match event {
+        Event::MapStateStarted {
+            scope,
+            length,
+            concurrency,
+            failures_max,
+        } => format!(
+            "{}MapStateStarted {length} items, {concurrency} at a time, {failures_max} may fail",
+            within(*scope)
+        ),
+        Event::MapStateSucceeded { scope } => format!("{}MapStateSucceeded", within(*scope)),
+        Event::MapStateFailed {
+            scope,
+            error,
+            cause,
+        } => format!(
+            "{}MapStateFailed {}",
+            within(*scope),
+            failure(error, cause.as_ref())
+        ),
+        Event::MapIterationStarted {
+            run, index, name, ..
+        } => format!("{}MapIterationStarted {name} {index}", within(*run)),
+        Event::MapIterationSucceeded {
+            scope,
+            index,
+            name,
+            output,
+        } => format!(
+            "{}MapIterationSucceeded {name} {index} {}",
+            within(*scope),
+            payload(output)
+        ),
+        Event::MapIterationFailed { scope, index, name } => {
+            format!("{}MapIterationFailed {name} {index}", within(*scope))
+        }
+        Event::MapIterationAborted { scope, index, name } => {
+            format!("{}MapIterationAborted {name} {index}", within(*scope))
+        }
+        Event::IterationForgone { scope } => format!("{}iteration forgone", within(*scope)),
+        other => format!("{other:?}"),
+    }
+}
