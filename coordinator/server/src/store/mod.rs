@@ -3,7 +3,9 @@
 //! One trait, so that the simulation runs the same coordinator on a model; the differential test holds the two equal.
 //! The only place for SQL.
 
+mod convert;
 mod postgres;
+mod rows;
 mod types;
 
 pub use postgres::PostgresStore;
@@ -34,6 +36,15 @@ pub enum Error {
         source: serde_json::Error,
     },
 }
+
+/// How long the answer to a command is kept: a redelivery that comes later is a command of its own.
+const ANSWERS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Answers that are forgotten in one transaction.
+const ANSWERS_FORGOTTEN_MAX: i64 = 1_000;
+
+/// How long a coordinator is remembered once its lease has lapsed.
+const COORDINATORS_REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where executions are kept. Postgres, or the model of the simulation.
 pub trait Store: Clone + Send + Sync + 'static {

@@ -6,21 +6,18 @@
 //! The row of a coordinator whose lease has lapsed is kept for a day: what its last transaction still wrote is found.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use sagamore_interpreter::ExecutionId;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::PostgresStore;
-use super::convert::{clock, fault, moment, number, parsed, row, sequence, span_micros};
-use crate::store::{CoordinatorId, Error, EventWrite, Unsent};
+use super::fault::{clock, fault};
+use crate::store::convert::{number, span_micros};
+use crate::store::rows::{unsent_event, unsent_message};
+use crate::store::{COORDINATORS_REMEMBERED, CoordinatorId, Error, Unsent};
 
 /// Waits that change hands in one transaction, once nothing is left to be sent.
 const WAITS_PER_TRANSACTION: i64 = 1_000;
-
-/// How long a coordinator is remembered once its lease has lapsed.
-const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// See [`Store::take_over`](crate::store::Store::take_over).
 pub(super) async fn take_over(
@@ -67,18 +64,12 @@ pub(super) async fn unsent(
     let messages = messages
         .into_iter()
         .map(|(place, execution, wait, due, body)| {
-            message(execution, wait, place, (due, body)).map(|message| (place, message))
+            let message = unsent_message((execution, wait), place, (due, &body))?;
+            Ok((place, message))
         });
-    let events = events.into_iter().map(|(place, routing_key, body)| {
-        Ok((
-            place,
-            Unsent::Event(EventWrite {
-                routing_key,
-                body,
-                number: place.cast_unsigned(),
-            }),
-        ))
-    });
+    let events = events
+        .into_iter()
+        .map(|(place, routing_key, body)| Ok((place, unsent_event(place, routing_key, body))));
     let mut unsent = messages.chain(events).collect::<Result<Vec<_>, Error>>()?;
     unsent.sort_by_key(|(place, _)| *place);
     Ok(unsent.into_iter().map(|(_, unsent)| unsent).collect())
@@ -196,24 +187,20 @@ async fn claim(
         let (owner, old, execution, wait) = place;
         let given = match wait {
             Some(wait) => {
-                let Some(found) = found_messages.remove(&(execution, wait)) else {
+                let Some((due, body)) = found_messages.remove(&(execution, wait)) else {
                     continue;
                 };
                 let given = number(numbers());
-                unsent.push(message(execution, wait, given, found)?);
+                unsent.push(unsent_message((execution, wait), given, (due, &body))?);
                 given
             }
             None => {
                 let Some((routing_key, body)) = found_events.remove(&(owner, old)) else {
                     continue;
                 };
-                let given = numbers();
-                unsent.push(Unsent::Event(EventWrite {
-                    routing_key,
-                    body,
-                    number: given,
-                }));
-                number(given)
+                let given = number(numbers());
+                unsent.push(unsent_event(given, routing_key, body));
+                given
             }
         };
         claimed.push(place, given);
@@ -225,19 +212,6 @@ async fn claim(
 
 /// The due and body of a message's wait.
 type Message = (Option<i64>, String);
-
-fn message(execution: Uuid, wait: i64, place: i64, (due, body): Message) -> Result<Unsent, Error> {
-    let execution = ExecutionId(execution);
-    let outgoing = parsed(&body, || row("a task message", execution))?;
-    let due = due.map(moment).transpose()?;
-    Ok(Unsent::Message {
-        execution,
-        wait: sequence(wait),
-        due,
-        outgoing: Box::new(outgoing),
-        number: place.cast_unsigned(),
-    })
-}
 
 /// New places by old ones.
 #[derive(Default)]
@@ -400,7 +374,7 @@ async fn forget_coordinators(pool: &PgPool, left: &Left) -> Result<(), Error> {
     );
     sqlx::query(SQL)
         .bind(&left.lapsed.0)
-        .bind(span_micros(REMEMBERED))
+        .bind(span_micros(COORDINATORS_REMEMBERED))
         .execute(pool)
         .await
         .map_err(fault)?;
