@@ -5,13 +5,11 @@ use std::time::Duration;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::convert::{clock, fault, number, span_micros};
-use crate::store::{CoordinatorId, Error};
+use super::fault::{clock, fault};
+use crate::store::convert::{number, span_micros};
+use crate::store::{ANSWERS_FORGOTTEN_MAX, ANSWERS_KEPT, CoordinatorId, Error};
 
-/// How long the answer to a command is kept: a redelivery that comes later is a command of its own.
-const ANSWERS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// See [`Store::renew`](crate::store::Store::renew). Forgets old answers too, a thousand at a time.
+/// See [`Store::renew`](crate::store::Store::renew). Forgets old answers too.
 pub(super) async fn renew(
     pool: &PgPool,
     coordinator: CoordinatorId,
@@ -26,7 +24,7 @@ pub(super) async fn renew(
         answers_forgotten AS (
             DELETE FROM commands WHERE message_id IN (
                 SELECT message_id FROM commands WHERE answered_at < (SELECT now FROM clock) - $4
-                ORDER BY answered_at LIMIT 1000 FOR UPDATE SKIP LOCKED))
+                ORDER BY answered_at LIMIT $5 FOR UPDATE SKIP LOCKED))
         INSERT INTO coordinators (id, lease_until, sent_through) SELECT $1, now + $2, $3 FROM clock
         ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, sent_through = excluded.sent_through"
     );
@@ -36,13 +34,14 @@ pub(super) async fn renew(
         .bind(number(sent_through));
     query
         .bind(span_micros(ANSWERS_KEPT))
+        .bind(ANSWERS_FORGOTTEN_MAX)
         .execute(pool)
         .await
         .map_err(fault)?;
     Ok(())
 }
 
-/// See [`Store::release`](crate::store::Store::release). The lease ends now, not long ago: see `take_over::REMEMBERED`.
+/// See [`Store::release`](crate::store::Store::release). The lease ends now, not long ago: see `COORDINATORS_REMEMBERED`.
 pub(super) async fn release(pool: &PgPool, coordinator: CoordinatorId) -> Result<(), Error> {
     const SQL: &str = concat!(
         "UPDATE coordinators SET lease_until = ",

@@ -4,19 +4,10 @@ use sagamore_interpreter::{ExecutionId, HistoryRecord, Status};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::convert::{fault, micros, number, parsed, row};
-use super::load::head;
-use crate::store::{Error, ExecutionFilter, ExecutionRow, RevisionId};
-
-/// Id, revision, start, head.
-type Row = (Uuid, Uuid, String, String);
-
-fn execution_row((id, revision, start, head_text): Row) -> Result<ExecutionRow, Error> {
-    Ok(ExecutionRow {
-        head: head(ExecutionId(id), &start, &head_text)?,
-        revision: RevisionId(revision),
-    })
-}
+use super::fault::fault;
+use crate::store::convert::number;
+use crate::store::rows::{ExecutionColumns, event_page, execution_row, page_start, records, shown};
+use crate::store::{Error, ExecutionFilter, ExecutionRow};
 
 /// See [`Store::execution`](crate::store::Store::execution).
 pub(super) async fn execution(
@@ -24,7 +15,7 @@ pub(super) async fn execution(
     execution: ExecutionId,
 ) -> Result<Option<ExecutionRow>, Error> {
     const SQL: &str = "SELECT id, revision, start, head FROM executions WHERE id = $1";
-    let row: Option<Row> = sqlx::query_as(SQL)
+    let row: Option<ExecutionColumns> = sqlx::query_as(SQL)
         .bind(execution.0)
         .fetch_optional(pool)
         .await
@@ -37,14 +28,7 @@ pub(super) async fn executions(
     pool: &PgPool,
     filter: &ExecutionFilter,
 ) -> Result<Vec<ExecutionRow>, Error> {
-    // Ids as text and as bytes have one order. A name that is no id stands before all.
-    let (at, id) = match &filter.after {
-        Some(key) => (
-            micros(key.at),
-            Uuid::parse_str(&key.name).unwrap_or(Uuid::nil()),
-        ),
-        None => (i64::MAX, Uuid::max()),
-    };
+    let (at, id) = page_start(filter);
     let rows = match filter.status {
         Some(status) => page_by_status(pool, filter, status, at, id).await,
         None => page(pool, filter, at, id).await,
@@ -57,7 +41,7 @@ async fn page(
     filter: &ExecutionFilter,
     at: i64,
     id: Uuid,
-) -> Result<Vec<Row>, Error> {
+) -> Result<Vec<ExecutionColumns>, Error> {
     const SQL: &str = "SELECT id, revision, start, head FROM executions
         WHERE machine_arn = $1 AND (started_at, id) < ($2, $3) ORDER BY started_at DESC, id DESC LIMIT $4";
     let query = sqlx::query_as(SQL)
@@ -75,7 +59,7 @@ async fn page_by_status(
     status: Status,
     at: i64,
     id: Uuid,
-) -> Result<Vec<Row>, Error> {
+) -> Result<Vec<ExecutionColumns>, Error> {
     const SQL: &str = "SELECT id, revision, start, head FROM executions
         WHERE machine_arn = $1 AND status = $5 AND (started_at, id) < ($2, $3) ORDER BY started_at DESC, id DESC LIMIT $4";
     let query = sqlx::query_as(SQL)
@@ -91,9 +75,6 @@ async fn page_by_status(
 }
 
 /// See [`Store::events`](crate::store::Store::events).
-///
-/// Event ids are dense, so the page's first and last id are known before it is read, and the rows that hold them are
-/// one range of the index.
 pub(super) async fn events(
     pool: &PgPool,
     execution: ExecutionId,
@@ -101,29 +82,13 @@ pub(super) async fn events(
     reverse: bool,
     limit: u32,
 ) -> Result<Vec<HistoryRecord>, Error> {
-    let limit = u64::from(limit);
-    let (first, last) = if reverse {
-        let end = last_event(pool, execution).await? + 1;
-        let before = after.unwrap_or(end).min(end);
-        (
-            before.saturating_sub(limit).max(1),
-            before.saturating_sub(1),
-        )
-    } else {
-        let after = after.unwrap_or(0);
-        (after.saturating_add(1), after.saturating_add(limit))
+    let last = match reverse {
+        true => Some(last_event(pool, execution).await?),
+        false => None,
     };
-    let turns = turns_with_events(pool, execution, first, last).await?;
-    let mut records = records(execution, &turns)?;
-    records.retain(|record| {
-        record
-            .event_id
-            .is_some_and(|id| (first..=last).contains(&id))
-    });
-    if reverse {
-        records.reverse();
-    }
-    Ok(records)
+    let page = event_page(after, last, limit);
+    let turns = turns_with_events(pool, execution, page).await?;
+    Ok(shown(records(execution, &turns)?, page, reverse))
 }
 
 async fn last_event(pool: &PgPool, execution: ExecutionId) -> Result<u64, Error> {
@@ -140,8 +105,7 @@ async fn last_event(pool: &PgPool, execution: ExecutionId) -> Result<u64, Error>
 async fn turns_with_events(
     pool: &PgPool,
     execution: ExecutionId,
-    first: u64,
-    last: u64,
+    (first, last): (u64, u64),
 ) -> Result<Vec<String>, Error> {
     const SQL: &str = "SELECT records FROM history WHERE execution_id = $1 AND first_event <= $3 AND first_event >= coalesce(
             (SELECT max(first_event) FROM history WHERE execution_id = $1 AND first_event <= $2), 0)
@@ -166,16 +130,6 @@ pub(super) async fn history(
         .await
         .map_err(fault)?;
     records(execution, &turns)
-}
-
-fn records(execution: ExecutionId, turns: &[String]) -> Result<Vec<HistoryRecord>, Error> {
-    let mut all = Vec::new();
-    for turn in turns {
-        all.append(&mut parsed::<Vec<HistoryRecord>>(turn, || {
-            row("the history", execution)
-        })?);
-    }
-    Ok(all)
 }
 
 /// See [`Store::without_cause`](crate::store::Store::without_cause). Wait 1 of kind timer is the execution's own timeout.

@@ -1,11 +1,12 @@
 //! What an operator decides: undos that failed for good, and executions with an input that can't be taken.
 
-use sagamore_interpreter::{ExecutionId, Incident, Input, Sequence};
+use sagamore_interpreter::{ExecutionId, Input, Sequence};
 use sqlx::{PgConnection, PgPool};
-use uuid::Uuid;
 
-use super::convert::{clock, fault, json, moment, number, parsed, row, sequence};
-use crate::store::{Error, IncidentKind, IncidentRow, SetAside};
+use super::fault::{clock, fault};
+use crate::store::convert::{json, number, parsed, row};
+use crate::store::rows::{IncidentColumns, incident, set_aside_arn};
+use crate::store::{Error, IncidentRow, SetAside};
 
 /// See [`Store::set_aside`](crate::store::Store::set_aside).
 pub(super) async fn set_aside(pool: &PgPool, aside: &SetAside) -> Result<(), Error> {
@@ -55,13 +56,9 @@ async fn insert_set_aside(connection: &mut PgConnection, aside: &SetAside) -> Re
         clock!(),
         ") ON CONFLICT (execution_id) DO NOTHING"
     );
-    let arn = match &aside.input {
-        Input::Start(start) => start.arn.as_str(),
-        _ => "",
-    };
     let query = sqlx::query(SQL)
         .bind(aside.execution.0)
-        .bind(arn)
+        .bind(set_aside_arn(aside))
         .bind(json(aside)?);
     query.execute(connection).await.map_err(fault)?;
     Ok(())
@@ -107,7 +104,6 @@ async fn release_waits(connection: &mut PgConnection, execution: ExecutionId) ->
 
 /// See [`Store::incidents`](crate::store::Store::incidents).
 pub(super) async fn incidents(pool: &PgPool, limit: u32) -> Result<Vec<IncidentRow>, Error> {
-    type Row = (i64, Uuid, String, i64, bool, String);
     const SQL: &str = "SELECT * FROM (
             (SELECT w.opened_at, w.execution_id, coalesce(e.arn, ''), w.wait AS incident, true AS suspended, w.body
             FROM waits w LEFT JOIN executions e ON e.id = w.execution_id
@@ -116,31 +112,10 @@ pub(super) async fn incidents(pool: &PgPool, limit: u32) -> Result<Vec<IncidentR
             (SELECT opened_at, execution_id, execution_arn, 0, false, body
             FROM set_asides ORDER BY opened_at, execution_id LIMIT $1)) AS incidents
         ORDER BY opened_at, execution_id, incident LIMIT $1";
-    let rows: Vec<Row> = sqlx::query_as(SQL)
+    let rows: Vec<IncidentColumns> = sqlx::query_as(SQL)
         .bind(i64::from(limit))
         .fetch_all(pool)
         .await
         .map_err(fault)?;
-    let incidents = rows.into_iter().map(
-        |(opened_at, execution, execution_arn, incident, suspended, body)| {
-            let execution = ExecutionId(execution);
-            let kind = if suspended {
-                IncidentKind::Suspended(Box::new(parsed::<Incident>(&body, || {
-                    row("an incident", execution)
-                })?))
-            } else {
-                IncidentKind::SetAside(Box::new(parsed(&body, || {
-                    row("what was set aside", execution)
-                })?))
-            };
-            Ok(IncidentRow {
-                execution,
-                execution_arn,
-                incident: sequence(incident),
-                opened_at: moment(opened_at)?,
-                kind,
-            })
-        },
-    );
-    incidents.collect()
+    rows.into_iter().map(incident).collect()
 }

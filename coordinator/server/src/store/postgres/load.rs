@@ -1,20 +1,19 @@
 //! What a batch knows before it decides: locked, then read.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use sagamore_interpreter::{Entry, Execution, ExecutionId, Head, Scope, Sequence, Start};
+use sagamore_interpreter::{ExecutionId, Sequence};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::PostgresStore;
-use super::convert::{clock, fault, micros, moment, number, parsed, row, sequence};
-use crate::store::{Error, Found, Loaded, RevisionId, StoredExecution, Version, Want};
-
-/// Definitions to keep at hand; past them all are forgotten and read anew.
-const DEFINITIONS_MAX: usize = 256;
+use super::fault::{clock, fault};
+use crate::store::convert::{micros, moment, number, parsed};
+use crate::store::rows::{Stored, found, name, parts};
+use crate::store::{Error, Loaded, RevisionId, Version, Want};
 
 /// Locks what is wanted and reads what the caller does not have.
 pub(super) async fn load(
@@ -28,20 +27,12 @@ pub(super) async fn load(
         .filter(|row| row.head.is_some())
         .map(|row| row.id)
         .collect();
-    let mut parts = if changed.is_empty() {
-        HashMap::new()
-    } else {
-        parts(connection, &changed).await?
+    let parts = match changed.as_slice() {
+        [] => HashMap::new(),
+        changed => parts(read_parts(connection, changed).await?)?,
     };
     let definitions = definitions(store, connection, &locked).await?;
-    let mut executions = HashMap::with_capacity(locked.len());
-    for row in locked {
-        let id = ExecutionId(row.id);
-        executions.insert(
-            id,
-            found(row, parts.remove(&id).unwrap_or_default(), &definitions)?,
-        );
-    }
+    let executions = found(locked, parts, &definitions)?;
     let due = if want.due.is_empty() {
         HashSet::new()
     } else {
@@ -66,52 +57,12 @@ pub(super) async fn load(
     })
 }
 
-/// A wanted execution; `start` and `head` only when the caller has another version.
-struct Locked {
-    id: Uuid,
-    version: Version,
-    revision: RevisionId,
-    start: Option<String>,
-    head: Option<String>,
-}
-
-type Parts = (Vec<Scope>, Vec<Entry>);
-
-fn found(
-    row: Locked,
-    parts: Parts,
-    definitions: &HashMap<RevisionId, Arc<str>>,
-) -> Result<Found, Error> {
-    let Some((start, head)) = row.start.zip(row.head) else {
-        return Ok(Found::Unchanged);
-    };
-    let head = self::head(ExecutionId(row.id), &start, &head)?;
-    let definition = definitions.get(&row.revision).cloned();
-    let definition =
-        definition.ok_or_else(|| super::convert::absent(format!("revision {}", row.revision.0)))?;
-    let (scopes, entries) = parts;
-    let execution = Execution::load(head, scopes, entries);
-    Ok(Found::Stored(Box::new(StoredExecution {
-        version: row.version,
-        revision: row.revision,
-        definition,
-        execution,
-    })))
-}
-
-/// The head of an execution, with what it was started with back in its place.
-pub(super) fn head(execution: ExecutionId, start: &str, head: &str) -> Result<Head, Error> {
-    let mut head: Head = parsed(head, || row("the head", execution))?;
-    head.start = parsed::<Start>(start, || row("the start", execution))?;
-    Ok(head)
-}
-
 /// The clock is read with each row, so after its lock: that of the last row is after all of them, and no turn is
 /// before the one that it waited for.
 async fn lock(
     connection: &mut PgConnection,
     want: &Want,
-) -> Result<(Timestamp, Vec<Locked>), Error> {
+) -> Result<(Timestamp, Vec<Stored>), Error> {
     type Row = (
         i64,
         Option<Uuid>,
@@ -143,7 +94,7 @@ async fn lock(
     let locked = rows
         .into_iter()
         .filter_map(|(_, id, version, revision, start, head)| {
-            Some(Locked {
+            Some(Stored {
                 id: id?,
                 version: version?,
                 revision: RevisionId(revision?),
@@ -154,69 +105,29 @@ async fn lock(
     Ok((moment(now)?, locked.collect()))
 }
 
-async fn parts(
+async fn read_parts(
     connection: &mut PgConnection,
     executions: &[Uuid],
-) -> Result<HashMap<ExecutionId, Parts>, Error> {
+) -> Result<Vec<(Uuid, bool, String)>, Error> {
     const SQL: &str = "SELECT execution_id, true, body FROM scopes WHERE execution_id = ANY($1)
         UNION ALL SELECT execution_id, false, body FROM entries WHERE execution_id = ANY($1)";
-    let rows: Vec<(Uuid, bool, String)> = sqlx::query_as(SQL)
+    sqlx::query_as(SQL)
         .bind(executions)
         .fetch_all(connection)
         .await
-        .map_err(fault)?;
-    let mut all: HashMap<ExecutionId, Parts> = HashMap::with_capacity(executions.len());
-    for (id, is_scope, body) in rows {
-        let id = ExecutionId(id);
-        let (scopes, entries) = all.entry(id).or_default();
-        if is_scope {
-            scopes.push(parsed(&body, || row("a scope", id))?);
-        } else {
-            entries.push(parsed(&body, || row("an entry", id))?);
-        }
-    }
-    Ok(all)
+        .map_err(fault)
 }
 
 /// The definitions of what is loaded, from memory where they were read before.
 async fn definitions(
     store: &PostgresStore,
     connection: &mut PgConnection,
-    locked: &[Locked],
+    locked: &[Stored],
 ) -> Result<HashMap<RevisionId, Arc<str>>, Error> {
-    let revisions: HashSet<RevisionId> = locked
-        .iter()
-        .filter(|row| row.head.is_some())
-        .map(|row| row.revision)
-        .collect();
-    let mut known = HashMap::with_capacity(revisions.len());
-    let mut unknown = Vec::new();
-    {
-        let cache = store
-            .definitions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for revision in revisions {
-            match cache.get(&revision) {
-                Some(definition) => drop(known.insert(revision, definition.clone())),
-                None => unknown.push(revision.0),
-            }
-        }
-    }
-    if unknown.is_empty() {
-        return Ok(known);
-    }
-    let read = read_definitions(connection, &unknown).await?;
-    let mut cache = store
-        .definitions
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    if cache.len() + read.len() > DEFINITIONS_MAX {
-        cache.clear();
-    }
-    for (revision, definition) in read {
-        cache.insert(revision, definition.clone());
-        known.insert(revision, definition);
+    let (mut known, unknown) = store.definitions.known(locked);
+    if !unknown.is_empty() {
+        let read = read_definitions(connection, &unknown).await?;
+        store.definitions.keep(read, &mut known);
     }
     Ok(known)
 }
@@ -224,17 +135,13 @@ async fn definitions(
 async fn read_definitions(
     connection: &mut PgConnection,
     revisions: &[Uuid],
-) -> Result<Vec<(RevisionId, Arc<str>)>, Error> {
+) -> Result<Vec<(Uuid, String)>, Error> {
     const SQL: &str = "SELECT id, definition FROM revisions WHERE id = ANY($1)";
-    let rows: Vec<(Uuid, String)> = sqlx::query_as(SQL)
+    sqlx::query_as(SQL)
         .bind(revisions)
         .fetch_all(connection)
         .await
-        .map_err(fault)?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, definition)| (RevisionId(id), definition.into()))
-        .collect())
+        .map_err(fault)
 }
 
 async fn due(
@@ -271,9 +178,7 @@ fn columns(waits: &[(ExecutionId, Sequence)]) -> (Vec<Uuid>, Vec<i64>) {
 }
 
 fn names(rows: Vec<(Uuid, i64)>) -> HashSet<(ExecutionId, Sequence)> {
-    rows.into_iter()
-        .map(|(execution, wait)| (ExecutionId(execution), sequence(wait)))
-        .collect()
+    rows.into_iter().map(name).collect()
 }
 
 async fn answers(

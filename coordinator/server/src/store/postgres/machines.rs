@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use sagamore_interpreter::ExecutionId;
 use sqlx::{PgConnection, PgPool};
-use uuid::Uuid;
 
-use super::convert::{clock, fault, micros, moment};
+use super::fault::{clock, fault};
+use crate::store::convert::{micros, moment};
+use crate::store::rows::{Revision, first_revision, next_revision};
 use crate::store::{Created, Error, MachineRow, NewMachine, PageKey, RevisionId};
 
 /// The columns of a [`MachineRow`], from `revisions r`.
@@ -13,33 +14,6 @@ macro_rules! columns {
     () => {
         "r.id, r.machine_name, r.machine_arn, r.kind, r.role_arn, r.definition, r.machine_created_at, r.created_at"
     };
-}
-
-#[derive(sqlx::FromRow)]
-struct Revision {
-    id: Uuid,
-    machine_name: String,
-    machine_arn: String,
-    kind: String,
-    role_arn: String,
-    definition: String,
-    machine_created_at: i64,
-    created_at: i64,
-}
-
-impl Revision {
-    fn into_row(self) -> Result<MachineRow, Error> {
-        Ok(MachineRow {
-            name: self.machine_name,
-            arn: self.machine_arn,
-            kind: self.kind,
-            revision: RevisionId(self.id),
-            definition: self.definition.into(),
-            role_arn: self.role_arn,
-            created_at: moment(self.machine_created_at)?,
-            updated_at: moment(self.created_at)?,
-        })
-    }
 }
 
 /// See [`Store::create_machine`](crate::store::Store::create_machine).
@@ -53,17 +27,7 @@ pub(super) async fn create(
     if let Some(existing) = newest(&mut transaction, &machine.name).await? {
         return Ok((existing.into_row()?, Created::Existed));
     }
-    let now = now(&mut transaction).await?;
-    let row = MachineRow {
-        name: machine.name,
-        arn: machine.arn,
-        kind: machine.kind,
-        revision: RevisionId(Uuid::now_v7()),
-        definition: machine.definition.into(),
-        role_arn: machine.role_arn,
-        created_at: now,
-        updated_at: now,
-    };
+    let row = first_revision(machine, now(&mut transaction).await?);
     insert_revision(&mut transaction, &row).await?;
     insert_machine(&mut transaction, &row).await?;
     transaction.commit().await.map_err(fault)?;
@@ -82,14 +46,8 @@ pub(super) async fn update(
     let Some(before) = newest(&mut transaction, name).await? else {
         return Ok(None);
     };
-    let before = before.into_row()?;
-    let row = MachineRow {
-        revision: RevisionId(Uuid::now_v7()),
-        definition: definition.map_or(before.definition, Into::into),
-        role_arn: role_arn.map_or(before.role_arn, str::to_owned),
-        updated_at: now(&mut transaction).await?,
-        ..before
-    };
+    let now = now(&mut transaction).await?;
+    let row = next_revision(before.into_row()?, definition, role_arn, now);
     insert_revision(&mut transaction, &row).await?;
     set_revision(&mut transaction, name, row.revision).await?;
     transaction.commit().await.map_err(fault)?;

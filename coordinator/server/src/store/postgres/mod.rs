@@ -4,9 +4,9 @@
 //! turns costs four as well. Every statement of a turn names the execution, and locks executions in the order of
 //! their ids before it touches anything else of theirs: so no two batches wait for each other in a circle.
 
-mod convert;
 mod coordinators;
 mod executions;
+mod fault;
 mod incidents;
 mod load;
 mod machines;
@@ -15,9 +15,7 @@ mod transact;
 mod waits;
 mod write;
 
-use std::collections::HashMap;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,10 +23,11 @@ use sagamore_interpreter::{ExecutionId, HistoryRecord, Sequence};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-use self::convert::fault;
+use self::fault::fault;
+use super::rows::Definitions;
 use super::{
     CoordinatorId, Created, DueWait, Error, ExecutionFilter, ExecutionRow, IncidentRow, Loaded,
-    MachineRow, NewMachine, PageKey, RevisionId, SetAside, Store, TaskRow, Unsent, Want, Writes,
+    MachineRow, NewMachine, PageKey, SetAside, Store, TaskRow, Unsent, Want, Writes,
 };
 
 /// How long to wait for a connection before the store counts as not available.
@@ -44,8 +43,7 @@ const STATEMENT_TIMEOUT: &str = "60s";
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     pool: PgPool,
-    /// Definitions never change, so those that were read once need not be read again.
-    definitions: Arc<Mutex<HashMap<RevisionId, Arc<str>>>>,
+    definitions: Definitions,
 }
 
 impl PostgresStore {
@@ -70,7 +68,7 @@ impl PostgresStore {
             .connect_lazy_with(options.options(sessions));
         Ok(PostgresStore {
             pool,
-            definitions: Arc::default(),
+            definitions: Definitions::default(),
         })
     }
 
@@ -86,7 +84,7 @@ async fn migrate(options: PgConnectOptions) -> Result<(), Error> {
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy_with(options);
-    let migrated = sqlx::migrate!("./migrations").run(&pool).await;
+    let migrated = sqlx::migrate!("./migrations/postgres").run(&pool).await;
     pool.close().await;
     migrated.map_err(|source| match source {
         MigrateError::Execute(source) => fault(source),

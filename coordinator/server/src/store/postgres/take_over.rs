@@ -6,21 +6,18 @@
 //! The row of a coordinator whose lease has lapsed is kept for a day: what its last transaction still wrote is found.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use sagamore_interpreter::ExecutionId;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::PostgresStore;
-use super::convert::{clock, fault, moment, number, parsed, row, sequence, span_micros};
-use crate::store::{CoordinatorId, Error, EventWrite, Unsent};
+use super::fault::{clock, fault};
+use crate::store::convert::{number, span_micros};
+use crate::store::rows::{OwnEvent, OwnMessage, own_unsent, unsent_event, unsent_message};
+use crate::store::{COORDINATORS_REMEMBERED, CoordinatorId, Error, Unsent};
 
 /// Waits that change hands in one transaction, once nothing is left to be sent.
 const WAITS_PER_TRANSACTION: i64 = 1_000;
-
-/// How long a coordinator is remembered once its lease has lapsed.
-const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// See [`Store::take_over`](crate::store::Store::take_over).
 pub(super) async fn take_over(
@@ -64,24 +61,7 @@ pub(super) async fn unsent(
     await_takeovers(&mut transaction, coordinator).await?;
     let messages = own_messages(&mut transaction, coordinator, &numbers).await?;
     let events = own_events(&mut transaction, coordinator, &numbers).await?;
-    let messages = messages
-        .into_iter()
-        .map(|(place, execution, wait, due, body)| {
-            message(execution, wait, place, (due, body)).map(|message| (place, message))
-        });
-    let events = events.into_iter().map(|(place, routing_key, body)| {
-        Ok((
-            place,
-            Unsent::Event(EventWrite {
-                routing_key,
-                body,
-                number: place.cast_unsigned(),
-            }),
-        ))
-    });
-    let mut unsent = messages.chain(events).collect::<Result<Vec<_>, Error>>()?;
-    unsent.sort_by_key(|(place, _)| *place);
-    Ok(unsent.into_iter().map(|(_, unsent)| unsent).collect())
+    own_unsent(messages, events)
 }
 
 /// A takeover whose connection was lost may be under way still; it holds the rows of those that it takes from.
@@ -98,14 +78,11 @@ async fn await_takeovers(
     Ok(())
 }
 
-/// Place, execution, wait, due, body.
-type Own = (i64, Uuid, i64, Option<i64>, String);
-
 async fn own_messages(
     connection: &mut PgConnection,
     coordinator: CoordinatorId,
     numbers: &[i64],
-) -> Result<Vec<Own>, Error> {
+) -> Result<Vec<OwnMessage>, Error> {
     const SQL: &str = "SELECT number, execution_id, wait, due, body FROM waits
         WHERE owner = $1 AND republish AND number = ANY($2)";
     sqlx::query_as(SQL)
@@ -120,7 +97,7 @@ async fn own_events(
     connection: &mut PgConnection,
     coordinator: CoordinatorId,
     numbers: &[i64],
-) -> Result<Vec<(i64, String, String)>, Error> {
+) -> Result<Vec<OwnEvent>, Error> {
     const SQL: &str =
         "SELECT number, routing_key, body FROM events WHERE owner = $1 AND number = ANY($2)";
     sqlx::query_as(SQL)
@@ -196,24 +173,20 @@ async fn claim(
         let (owner, old, execution, wait) = place;
         let given = match wait {
             Some(wait) => {
-                let Some(found) = found_messages.remove(&(execution, wait)) else {
+                let Some((due, body)) = found_messages.remove(&(execution, wait)) else {
                     continue;
                 };
                 let given = number(numbers());
-                unsent.push(message(execution, wait, given, found)?);
+                unsent.push(unsent_message((execution, wait), given, (due, &body))?);
                 given
             }
             None => {
                 let Some((routing_key, body)) = found_events.remove(&(owner, old)) else {
                     continue;
                 };
-                let given = numbers();
-                unsent.push(Unsent::Event(EventWrite {
-                    routing_key,
-                    body,
-                    number: given,
-                }));
-                number(given)
+                let given = number(numbers());
+                unsent.push(unsent_event(given, routing_key, body));
+                given
             }
         };
         claimed.push(place, given);
@@ -225,19 +198,6 @@ async fn claim(
 
 /// The due and body of a message's wait.
 type Message = (Option<i64>, String);
-
-fn message(execution: Uuid, wait: i64, place: i64, (due, body): Message) -> Result<Unsent, Error> {
-    let execution = ExecutionId(execution);
-    let outgoing = parsed(&body, || row("a task message", execution))?;
-    let due = due.map(moment).transpose()?;
-    Ok(Unsent::Message {
-        execution,
-        wait: sequence(wait),
-        due,
-        outgoing: Box::new(outgoing),
-        number: place.cast_unsigned(),
-    })
-}
 
 /// New places by old ones.
 #[derive(Default)]
@@ -400,7 +360,7 @@ async fn forget_coordinators(pool: &PgPool, left: &Left) -> Result<(), Error> {
     );
     sqlx::query(SQL)
         .bind(&left.lapsed.0)
-        .bind(span_micros(REMEMBERED))
+        .bind(span_micros(COORDINATORS_REMEMBERED))
         .execute(pool)
         .await
         .map_err(fault)?;

@@ -2,7 +2,7 @@
 
 use crate::store::{Error, Loaded, Want, Writes};
 
-use super::convert::fault;
+use super::fault::fault;
 use super::{PostgresStore, load, write};
 
 /// See [`Store::transact`](crate::store::Store::transact).

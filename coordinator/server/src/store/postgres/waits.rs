@@ -7,7 +7,9 @@ use sagamore_interpreter::{ExecutionId, Sequence};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::convert::{clock, fault, moment, number, parsed, row, sequence, span_micros};
+use super::fault::{clock, fault};
+use crate::store::convert::{moment, number, span_micros};
+use crate::store::rows::{TaskColumns, due_wait, name, task_row};
 use crate::store::{CoordinatorId, DueWait, Error, TaskRow};
 
 /// See [`Store::due`](crate::store::Store::due).
@@ -36,13 +38,7 @@ pub(super) async fn due(
     let waits = rows
         .into_iter()
         .filter_map(|(_, execution, wait, due)| Some((execution?, wait?, due?)));
-    let waits = waits.map(|(execution, wait, due)| {
-        Ok(DueWait {
-            execution: ExecutionId(execution),
-            wait: sequence(wait),
-            due: moment(due)?,
-        })
-    });
+    let waits = waits.map(due_wait);
     Ok((now, waits.collect::<Result<_, Error>>()?))
 }
 
@@ -62,24 +58,7 @@ pub(super) async fn still_open(
         .fetch_all(pool)
         .await
         .map_err(fault)?;
-    Ok(rows
-        .into_iter()
-        .map(|(execution, wait)| (ExecutionId(execution), sequence(wait)))
-        .collect())
-}
-
-/// Execution, wait, due, opened at, body.
-type Row = (Uuid, i64, Option<i64>, i64, String);
-
-fn task_row((execution, wait, due, opened_at, body): Row) -> Result<TaskRow, Error> {
-    let execution = ExecutionId(execution);
-    Ok(TaskRow {
-        execution,
-        wait: sequence(wait),
-        due: due.map(moment).transpose()?,
-        opened_at: moment(opened_at)?,
-        outgoing: parsed(&body, || row("a task message", execution))?,
-    })
+    Ok(rows.into_iter().map(name).collect())
 }
 
 /// See [`Store::task`](crate::store::Store::task).
@@ -91,7 +70,7 @@ pub(super) async fn task(
     const SQL: &str = "SELECT execution_id, wait, coalesce(due, held), opened_at, body FROM waits
         WHERE execution_id = $1 AND wait = $2 AND kind IN (1, 2)";
     let query = sqlx::query_as(SQL).bind(execution.0).bind(number(wait.0));
-    let row: Option<Row> = query.fetch_optional(pool).await.map_err(fault)?;
+    let row: Option<TaskColumns> = query.fetch_optional(pool).await.map_err(fault)?;
     row.map(task_row).transpose()
 }
 
@@ -99,7 +78,7 @@ pub(super) async fn task(
 pub(super) async fn reviews(pool: &PgPool, limit: u32) -> Result<Vec<TaskRow>, Error> {
     const SQL: &str = "SELECT execution_id, wait, coalesce(due, held), opened_at, body FROM waits
         WHERE kind = 2 ORDER BY opened_at, execution_id, wait LIMIT $1";
-    let rows: Vec<Row> = sqlx::query_as(SQL)
+    let rows: Vec<TaskColumns> = sqlx::query_as(SQL)
         .bind(i64::from(limit))
         .fetch_all(pool)
         .await

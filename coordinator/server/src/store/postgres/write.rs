@@ -1,285 +1,48 @@
 //! What a batch writes: executions that begin in one statement, all else in another.
 
-use std::collections::HashMap;
-
-use sagamore_interpreter::{Head, Payload, Sequence, Start};
 use sqlx::PgConnection;
-use uuid::Uuid;
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryScalar;
 
-use super::convert::{clock, due_micros, fault, json, micros, number, start_fault};
-use crate::store::{Error, TurnWrite, Version, WaitWrite, WaitWriteKind, Writes};
-
-/// The kind of a wait in its column.
-pub(super) const TIMER: i16 = 0;
-/// A task message.
-pub(super) const MESSAGE: i16 = 1;
-/// A review.
-pub(super) const REVIEW: i16 = 2;
-/// An incident.
-pub(super) const INCIDENT: i16 = 3;
+use super::fault::{clock, fault};
+use crate::store::convert::{number, overtaken, start_fault};
+use crate::store::rows::{Rows, StartRow};
+use crate::store::{Error, Writes};
 
 /// Writes all of it, or fails.
 pub(super) async fn write(connection: &mut PgConnection, writes: &Writes) -> Result<(), Error> {
     if writes.turns.is_empty() && writes.answers.is_empty() {
         return Ok(());
     }
-    // In one order everywhere: two batches that start the same executions then wait for each other in no circle.
-    let mut turns: Vec<&TurnWrite> = writes.turns.iter().collect();
-    turns.sort_unstable_by_key(|turn| turn.head.id);
-    let (starts, updates): (Vec<&TurnWrite>, Vec<&TurnWrite>) =
-        turns.iter().partition(|turn| turn.version == 1);
-    if !starts.is_empty() {
-        let mut rows = Starts::default();
-        starts.iter().try_for_each(|turn| rows.push(turn))?;
-        insert_executions(connection, rows).await?;
+    let rows = Rows::of(writes)?;
+    if !rows.starts.is_empty() {
+        insert_executions(connection, &rows.starts).await?;
     }
-    let mut rows = Rows::default();
-    updates.iter().try_for_each(|turn| rows.update(turn))?;
-    turns.iter().try_for_each(|turn| rows.push(turn))?;
-    for (message_id, answer) in &writes.answers {
-        rows.answers.0.push(message_id.as_bytes().to_vec());
-        rows.answers.1.push(json(answer)?);
-    }
-    let written = write_turns(connection, rows).await?;
-    if written != number(updates.len() as u64) {
-        return Err(Error::Unavailable(
-            "an execution was written by another coordinator in between".into(),
-        ));
+    if write_turns(connection, &rows).await? != number(rows.updates.len() as u64) {
+        return Err(overtaken());
     }
     Ok(())
 }
 
-/// A head without what the execution was started with: that is written once, however large it is.
-fn head_json(head: &Head) -> Result<String, Error> {
-    let nothing = String::new;
-    let start = Start {
-        arn: nothing(),
-        name: nothing(),
-        machine_arn: nothing(),
-        machine_name: nothing(),
-        role_arn: nothing(),
-        input: Payload::default(),
-    };
-    json(&Head {
-        start,
-        ..head.clone()
-    })
-}
-
-/// The columns of executions that begin.
-#[derive(Default)]
-struct Starts {
-    ids: Vec<Uuid>,
-    revisions: Vec<Uuid>,
-    arns: Vec<String>,
-    machine_arns: Vec<String>,
-    names: Vec<String>,
-    statuses: Vec<&'static str>,
-    started: Vec<i64>,
-    stopped: Vec<Option<i64>>,
-    starts: Vec<String>,
-    heads: Vec<String>,
-}
-
-impl Starts {
-    fn push(&mut self, turn: &TurnWrite) -> Result<(), Error> {
-        let head = &turn.head;
-        self.ids.push(head.id.0);
-        self.revisions.push(turn.revision.0);
-        self.arns.push(head.start.arn.clone());
-        self.machine_arns.push(head.start.machine_arn.clone());
-        self.names.push(head.start.name.clone());
-        self.statuses.push(head.status.as_str());
-        self.started.push(micros(head.started_at));
-        self.stopped.push(head.stopped_at.map(micros));
-        self.starts.push(json(&head.start)?);
-        self.heads.push(head_json(head)?);
-        Ok(())
-    }
-}
-
-async fn insert_executions(connection: &mut PgConnection, rows: Starts) -> Result<(), Error> {
+async fn insert_executions(connection: &mut PgConnection, rows: &[StartRow]) -> Result<(), Error> {
     const SQL: &str = "INSERT INTO executions
             (version, id, revision, arn, machine_arn, name, status, started_at, stopped_at, start, head)
         SELECT 1, * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
             $8::bigint[], $9::text[], $10::text[])";
     let query = sqlx::query(SQL)
-        .bind(rows.ids)
-        .bind(rows.revisions)
-        .bind(rows.arns)
-        .bind(rows.machine_arns)
-        .bind(rows.names);
-    let query = query
-        .bind(rows.statuses)
-        .bind(rows.started)
-        .bind(rows.stopped)
-        .bind(rows.starts)
-        .bind(rows.heads);
-    query.execute(connection).await.map_err(start_fault)?;
+        .bind(column(rows, |row| row.id))
+        .bind(column(rows, |row| row.revision))
+        .bind(column(rows, |row| row.arn.as_str()))
+        .bind(column(rows, |row| row.machine_arn.as_str()))
+        .bind(column(rows, |row| row.name.as_str()))
+        .bind(column(rows, |row| row.status))
+        .bind(column(rows, |row| row.started_at))
+        .bind(column(rows, |row| row.stopped_at))
+        .bind(column(rows, |row| row.start.as_str()))
+        .bind(column(rows, |row| row.head.as_str()));
+    let done = query.execute(connection).await;
+    done.map_err(|error| start_fault(error, fault))?;
     Ok(())
-}
-
-/// The columns of all else, table by table.
-#[derive(Default)]
-struct Rows {
-    updates: (
-        Vec<Uuid>,
-        Vec<Version>,
-        Vec<&'static str>,
-        Vec<Option<i64>>,
-        Vec<String>,
-    ),
-    scopes: (Vec<Uuid>, Vec<i64>, Vec<String>),
-    scopes_removed: (Vec<Uuid>, Vec<i64>),
-    entries: (Vec<Uuid>, Vec<i64>, Vec<String>),
-    history: History,
-    opens: Opens,
-    moves: (Vec<Uuid>, Vec<i64>, Vec<i64>, Vec<bool>),
-    closes: (Vec<Uuid>, Vec<i64>),
-    events: (Vec<Uuid>, Vec<i64>, Vec<Uuid>, Vec<String>, Vec<String>),
-    answers: (Vec<Vec<u8>>, Vec<String>),
-}
-
-#[derive(Default)]
-struct History {
-    executions: Vec<Uuid>,
-    first_events: Vec<i64>,
-    last_events: Vec<i64>,
-    first_sequences: Vec<i64>,
-    last_sequences: Vec<i64>,
-    records: Vec<String>,
-}
-
-#[derive(Default)]
-struct Opens {
-    executions: Vec<Uuid>,
-    waits: Vec<i64>,
-    kinds: Vec<i16>,
-    owners: Vec<Uuid>,
-    dues: Vec<Option<i64>>,
-    opened: Vec<i64>,
-    numbers: Vec<Option<i64>>,
-    republish: Vec<bool>,
-    bodies: Vec<Option<String>>,
-}
-
-impl Rows {
-    fn update(&mut self, turn: &TurnWrite) -> Result<(), Error> {
-        self.updates.0.push(turn.head.id.0);
-        self.updates.1.push(turn.version);
-        self.updates.2.push(turn.head.status.as_str());
-        self.updates.3.push(turn.head.stopped_at.map(micros));
-        self.updates.4.push(head_json(&turn.head)?);
-        Ok(())
-    }
-
-    fn push(&mut self, turn: &TurnWrite) -> Result<(), Error> {
-        let id = turn.head.id.0;
-        for (scope, body) in &turn.scopes {
-            let scope = number(scope.0.0);
-            if let Some(body) = body {
-                self.scopes.0.push(id);
-                self.scopes.1.push(scope);
-                self.scopes.2.push(json(body)?);
-            } else {
-                self.scopes_removed.0.push(id);
-                self.scopes_removed.1.push(scope);
-            }
-        }
-        for entry in &turn.entries {
-            self.entries.0.push(id);
-            self.entries.1.push(number(entry.id.0.0));
-            self.entries.2.push(json(entry)?);
-        }
-        self.push_history(turn)?;
-        self.push_waits(turn)?;
-        for event in &turn.events {
-            self.events.0.push(turn.coordinator.0);
-            self.events.1.push(number(event.number));
-            self.events.2.push(id);
-            self.events.3.push(event.routing_key.clone());
-            self.events.4.push(event.body.clone());
-        }
-        Ok(())
-    }
-
-    fn push_history(&mut self, turn: &TurnWrite) -> Result<(), Error> {
-        let [first, ..] = turn.history.as_slice() else {
-            return Ok(());
-        };
-        let mut ids = turn.history.iter().filter_map(|record| record.event_id);
-        // Event ids are dense, so the next one to come is known.
-        let first_event = ids.next().unwrap_or(turn.head.event_id + 1);
-        let last_event = ids.next_back().unwrap_or(first_event);
-        self.history.executions.push(turn.head.id.0);
-        self.history.first_events.push(number(first_event));
-        self.history
-            .last_events
-            .push(number(last_event.min(turn.head.event_id)));
-        self.history.first_sequences.push(number(first.sequence.0));
-        self.history
-            .last_sequences
-            .push(number(turn.head.sequence.0));
-        self.history.records.push(json(&turn.history)?);
-        Ok(())
-    }
-
-    fn push_waits(&mut self, turn: &TurnWrite) -> Result<(), Error> {
-        // One statement writes all: what opens, moves and closes in the same turn must meet before it.
-        let mut moves: HashMap<Sequence, _> = turn
-            .moves
-            .iter()
-            .map(|(wait, due, republish)| (*wait, (*due, *republish)))
-            .collect();
-        for open in &turn.opens {
-            let moved = moves.remove(&open.wait);
-            if !turn.closes.contains(&open.wait) {
-                self.push_open(turn, open, moved)?;
-            }
-        }
-        for (wait, (due, republish)) in moves {
-            self.moves.0.push(turn.head.id.0);
-            self.moves.1.push(number(wait.0));
-            self.moves.2.push(due_micros(due));
-            self.moves.3.push(republish);
-        }
-        for wait in &turn.closes {
-            self.closes.0.push(turn.head.id.0);
-            self.closes.1.push(number(wait.0));
-        }
-        Ok(())
-    }
-
-    fn push_open(
-        &mut self,
-        turn: &TurnWrite,
-        open: &WaitWrite,
-        moved: Option<(jiff::Timestamp, bool)>,
-    ) -> Result<(), Error> {
-        let (kind, message, body) = match &open.kind {
-            WaitWriteKind::Timer => (TIMER, None, None),
-            WaitWriteKind::Message(outgoing, place) => {
-                (MESSAGE, Some(number(*place)), Some(json(outgoing)?))
-            }
-            WaitWriteKind::Review(outgoing) => (REVIEW, None, Some(json(outgoing)?)),
-            WaitWriteKind::Incident(incident) => (INCIDENT, None, Some(json(incident)?)),
-        };
-        let opens = &mut self.opens;
-        opens.executions.push(turn.head.id.0);
-        opens.waits.push(number(open.wait.0));
-        opens.kinds.push(kind);
-        opens.owners.push(turn.coordinator.0);
-        opens
-            .dues
-            .push(moved.map(|(due, _)| due).or(open.due).map(due_micros));
-        opens.opened.push(micros(turn.head.at));
-        opens.numbers.push(message);
-        opens
-            .republish
-            .push(message.is_some() && moved.is_none_or(|(_, republish)| republish));
-        opens.bodies.push(body);
-        Ok(())
-    }
 }
 
 /// One statement for nine tables: a round trip costs more than a part that finds nothing to do. No part sees what
@@ -325,69 +88,68 @@ const WRITE_TURNS: &str = concat!(
     SELECT count(*) FROM updated"
 );
 
-async fn write_turns(connection: &mut PgConnection, rows: Rows) -> Result<i64, Error> {
-    let Rows {
-        updates,
-        scopes,
-        scopes_removed,
-        entries,
-        history,
-        opens,
-        moves,
-        closes,
-        events,
-        answers,
-    } = rows;
-    let query = sqlx::query_scalar(WRITE_TURNS);
-    let query = query
-        .bind(updates.0)
-        .bind(updates.1)
-        .bind(updates.2)
-        .bind(updates.3)
-        .bind(updates.4);
-    let query = query
-        .bind(scopes.0)
-        .bind(scopes.1)
-        .bind(scopes.2)
-        .bind(scopes_removed.0)
-        .bind(scopes_removed.1);
-    let query = query.bind(entries.0).bind(entries.1).bind(entries.2);
-    let query = query
-        .bind(history.executions)
-        .bind(history.first_events)
-        .bind(history.last_events);
-    let query = query
-        .bind(history.first_sequences)
-        .bind(history.last_sequences)
-        .bind(history.records);
-    let query = query
-        .bind(opens.executions)
-        .bind(opens.waits)
-        .bind(opens.kinds)
-        .bind(opens.owners)
-        .bind(opens.dues);
-    let query = query
-        .bind(opens.opened)
-        .bind(opens.numbers)
-        .bind(opens.republish)
-        .bind(opens.bodies);
-    let query = query
-        .bind(moves.0)
-        .bind(moves.1)
-        .bind(moves.2)
-        .bind(moves.3)
-        .bind(closes.0)
-        .bind(closes.1);
-    let query = query
-        .bind(events.0)
-        .bind(events.1)
-        .bind(events.2)
-        .bind(events.3)
-        .bind(events.4);
-    query
-        .bind(answers.0)
-        .bind(answers.1)
+async fn write_turns(connection: &mut PgConnection, rows: &Rows) -> Result<i64, Error> {
+    let query = bind_executions(sqlx::query_scalar(WRITE_TURNS), rows);
+    bind_waits(query, rows)
         .fetch_one(connection)
         .await
         .map_err(fault)
+}
+
+type Query<'q> = QueryScalar<'q, sqlx::Postgres, i64, PgArguments>;
+
+/// The columns of executions, scopes, entries and history: `$1` to `$19`.
+fn bind_executions<'q>(query: Query<'q>, rows: &'q Rows) -> Query<'q> {
+    query
+        .bind(column(&rows.updates, |row| row.0))
+        .bind(column(&rows.updates, |row| row.1))
+        .bind(column(&rows.updates, |row| row.2))
+        .bind(column(&rows.updates, |row| row.3))
+        .bind(column(&rows.updates, |row| row.4.as_str()))
+        .bind(column(&rows.scopes, |row| row.0))
+        .bind(column(&rows.scopes, |row| row.1))
+        .bind(column(&rows.scopes, |row| row.2.as_str()))
+        .bind(column(&rows.scopes_removed, |row| row.0))
+        .bind(column(&rows.scopes_removed, |row| row.1))
+        .bind(column(&rows.entries, |row| row.0))
+        .bind(column(&rows.entries, |row| row.1))
+        .bind(column(&rows.entries, |row| row.2.as_str()))
+        .bind(column(&rows.history, |row| row.execution))
+        .bind(column(&rows.history, |row| row.first_event))
+        .bind(column(&rows.history, |row| row.last_event))
+        .bind(column(&rows.history, |row| row.first_sequence))
+        .bind(column(&rows.history, |row| row.last_sequence))
+        .bind(column(&rows.history, |row| row.records.as_str()))
+}
+
+/// The columns of waits, events and answers: `$20` to `$41`.
+fn bind_waits<'q>(query: Query<'q>, rows: &'q Rows) -> Query<'q> {
+    query
+        .bind(column(&rows.opens, |row| row.execution))
+        .bind(column(&rows.opens, |row| row.wait))
+        .bind(column(&rows.opens, |row| row.kind))
+        .bind(column(&rows.opens, |row| row.owner))
+        .bind(column(&rows.opens, |row| row.due))
+        .bind(column(&rows.opens, |row| row.opened_at))
+        .bind(column(&rows.opens, |row| row.number))
+        .bind(column(&rows.opens, |row| row.republish))
+        .bind(column(&rows.opens, |row| row.body.as_deref()))
+        .bind(column(&rows.moves, |row| row.0))
+        .bind(column(&rows.moves, |row| row.1))
+        .bind(column(&rows.moves, |row| row.2))
+        .bind(column(&rows.moves, |row| row.3))
+        .bind(column(&rows.closes, |row| row.0))
+        .bind(column(&rows.closes, |row| row.1))
+        .bind(column(&rows.events, |row| row.0))
+        .bind(column(&rows.events, |row| row.1))
+        .bind(column(&rows.events, |row| row.2))
+        .bind(column(&rows.events, |row| row.3.as_str()))
+        .bind(column(&rows.events, |row| row.4.as_str()))
+        .bind(column(&rows.answers, |row| row.0.as_slice()))
+        .bind(column(&rows.answers, |row| row.1.as_str()))
+}
+
+/// One column of the rows.
+fn column<'r, Row, T>(rows: &'r [Row], of: impl Fn(&'r Row) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
 }

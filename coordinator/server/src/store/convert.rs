@@ -1,4 +1,4 @@
-//! Between what Rust holds and what a column holds, and from a database's error to the store's.
+//! Between what Rust holds and what a column holds, whichever database it is in.
 
 use jiff::Timestamp;
 use sagamore_interpreter::{ExecutionId, Sequence};
@@ -6,15 +6,7 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
 use sqlx::error::ErrorKind;
 
-use crate::store::Error;
-
-/// The store's clock in microseconds since 1970, as SQL. Of the moment, not of the transaction's begin.
-macro_rules! clock {
-    () => {
-        "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-    };
-}
-pub(super) use clock;
+use super::Error;
 
 /// A moment, in microseconds; what is finer is cut off.
 pub(super) fn micros(at: Timestamp) -> i64 {
@@ -91,29 +83,8 @@ pub(super) fn absent(what: String) -> Error {
     }
 }
 
-/// Whether the same again will do.
-pub(super) fn fault(error: sqlx::Error) -> Error {
-    if is_passing(&error) {
-        Error::Unavailable(error.into())
-    } else {
-        Error::Refused(error.into())
-    }
-}
-
-/// The fault of a statement that makes executions: one that is there was made by a start that raced this one, and
-/// the batch finds it when it is tried again.
-pub(super) fn start_fault(error: sqlx::Error) -> Error {
-    let raced = error
-        .as_database_error()
-        .is_some_and(|error| error.kind() == ErrorKind::UniqueViolation);
-    if raced {
-        Error::Unavailable(error.into())
-    } else {
-        fault(error)
-    }
-}
-
-fn is_passing(error: &sqlx::Error) -> bool {
+/// Whether the same again will do; `is_passing_code` knows the codes of the database at hand.
+pub(super) fn is_passing(error: &sqlx::Error, is_passing_code: impl Fn(&str) -> bool) -> bool {
     match error {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| is_passing_code(&code)),
         sqlx::Error::Io(_)
@@ -127,11 +98,22 @@ fn is_passing(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Source: PostgreSQL, appendix A. By class: connection, rollback (serialization, deadlock), resources, an operator's
-/// intervention, the system; by code: a lock that was not to be had, idle for too long, a standby after a failover.
-fn is_passing_code(code: &str) -> bool {
-    let class = code.get(..2).unwrap_or_default();
-    matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, "55P03" | "25P03" | "25006")
+/// The fault of a statement that makes executions: one that is there was made by a start that raced this one, and
+/// the batch finds it when it is tried again.
+pub(super) fn start_fault(error: sqlx::Error, fault: impl FnOnce(sqlx::Error) -> Error) -> Error {
+    let raced = error
+        .as_database_error()
+        .is_some_and(|error| error.kind() == ErrorKind::UniqueViolation);
+    if raced {
+        Error::Unavailable(error.into())
+    } else {
+        fault(error)
+    }
+}
+
+/// The error of a batch that decided on versions which are no longer those of the store.
+pub(super) fn overtaken() -> Error {
+    Error::Unavailable("an execution was written by another coordinator in between".into())
 }
 
 #[cfg(test)]
@@ -151,17 +133,5 @@ mod tests {
         );
         check("1969-12-31T23:59:59.999999999Z", "1970-01-01T00:00:00Z");
         assert!(moment(due_micros(Timestamp::MAX)).is_ok());
-    }
-
-    #[test]
-    fn what_passes_is_told_from_what_stays() {
-        for code in [
-            "08006", "40001", "40P01", "53300", "57P01", "57014", "25P03",
-        ] {
-            assert!(is_passing_code(code), "{code}");
-        }
-        for code in ["23505", "22021", "42P01", "54000"] {
-            assert!(!is_passing_code(code), "{code}");
-        }
     }
 }

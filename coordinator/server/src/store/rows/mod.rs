@@ -1,0 +1,17 @@
+//! What the tables hold, whichever the database: how what is written becomes rows, and what rows tell when they are read.
+
+mod execution;
+mod machine;
+mod wait;
+mod write;
+
+pub use execution::{
+    Definitions, Row as ExecutionColumns, Stored, event_page, execution_row, found, page_start,
+    parts, records, shown,
+};
+pub use machine::{Revision, first_revision, next_revision};
+pub use wait::{
+    DueColumns, IncidentColumns, OwnEvent, OwnMessage, TaskColumns, due_wait, incident, name,
+    own_unsent, set_aside_arn, task_row, unsent_event, unsent_message,
+};
+pub use write::{OpenRow, Rows, StartRow, TurnRow};
