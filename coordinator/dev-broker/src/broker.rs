@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use amq_protocol::uri::AMQPUri;
 use tokio::net::{TcpListener, TcpStream};
@@ -10,11 +11,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::{self, Shared};
-use crate::core::ConnectionId;
+use crate::actor;
+use crate::connection::{self, Link};
+use crate::core::{ConnectionId, Core};
 use crate::limits::{CONNECTIONS_MAX, MEMORY_BYTES_MAX, REQUESTS_MAX, STOP_MAX};
 use crate::memory::Memory;
-use crate::{actor, handshake};
 
 /// How a broker is set up.
 #[derive(Clone)]
@@ -76,18 +77,9 @@ impl Broker {
     /// What a client connects to, user and password included.
     pub fn url(&self) -> String {
         let mut uri = AMQPUri::default();
-        uri.authority
-            .userinfo
-            .username
-            .clone_from(&self.settings.user);
-        uri.authority
-            .userinfo
-            .password
-            .clone_from(&self.settings.password);
-        uri.authority.host = match self.address {
-            SocketAddr::V4(address) => address.ip().to_string(),
-            SocketAddr::V6(address) => format!("[{}]", address.ip()),
-        };
+        uri.authority.userinfo.username = self.settings.user.clone();
+        uri.authority.userinfo.password = self.settings.password.clone();
+        uri.authority.host = self.address.ip().to_string();
         uri.authority.port = self.address.port();
         uri.to_string()
     }
@@ -97,32 +89,20 @@ impl Broker {
         let memory = Memory::new(self.settings.memory_bytes_max);
         let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
         let mut tasks = JoinSet::new();
-        tasks.spawn(actor::run(memory.clone(), inbox, stop.clone()));
-        let shared = Arc::new(Shared {
-            memory,
-            requests,
-            login: handshake::Login {
-                user: self.settings.user,
-                password: self.settings.password,
-            },
-        });
+        let core = Core::new(self.settings.user, self.settings.password, memory.clone());
+        tasks.spawn(actor::run(core, inbox, stop.clone()));
         tracing::info!(address = %self.address, "the development broker listens");
         for id in (1..).map(ConnectionId) {
             let Some(stream) = accept(&self.listener, &mut tasks, &stop).await else {
                 break;
             };
-            tasks.spawn(connection::serve(
-                stream,
-                id,
-                Arc::clone(&shared),
-                stop.clone(),
-            ));
+            let (core, backlog) = (requests.clone(), Arc::default());
+            let link = Link { id, core, backlog };
+            tasks.spawn(connection::serve(stream, link, memory.clone()));
         }
-        drop((self.listener, shared));
+        drop((self.listener, requests));
         let ended = async { while tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(STOP_MAX, ended).await.is_err() {
-            tracing::debug!("clients that did not take leave in time are dropped");
-        }
+        let _ = tokio::time::timeout(STOP_MAX, ended).await;
     }
 }
 
@@ -151,4 +131,4 @@ async fn accept(
     }
 }
 
-const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);

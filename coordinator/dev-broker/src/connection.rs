@@ -1,122 +1,95 @@
 //! One connection: what it sends becomes requests, what it is sent becomes bytes.
+//!
+//! Reading waits for writing in one case: a client that does not read what it asked for is not read from either.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amq_protocol::frame::{AMQPContentHeader, AMQPFrame};
-use amq_protocol::protocol::{AMQPClass, connection};
+use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::sync::mpsc;
-use tokio_util::bytes::BytesMut;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use crate::actor::{Backlog, Command, Outbox};
-use crate::content::{Assembler, Request};
-use crate::core::{ConnectionId, Message, Outgoing};
+use crate::actor::{Backlog, Outbox, Told};
+use crate::content::Intake;
+use crate::core::{ConnectionId, Event, Outgoing};
 use crate::frames::{self, FRAME_OVERHEAD};
-use crate::handshake::{Login, Session, Wire};
-use crate::limits::{CLOSE_MAX, WRITE_BYTES};
+use crate::limits::{CLOSE_MAX, FRAME_BYTES_MAX, WRITE_BYTES};
 use crate::memory::Memory;
-use crate::refusal::Refusal;
-
-/// What all connections share.
-pub(crate) struct Shared {
-    pub(crate) memory: Memory,
-    pub(crate) requests: mpsc::Sender<(ConnectionId, Command)>,
-    pub(crate) login: Login,
-}
 
 /// The way from a connection to the core, which outlives all connections.
-struct Link {
-    id: ConnectionId,
-    shared: Arc<Shared>,
-    backlog: Arc<Backlog>,
+pub struct Link {
+    pub id: ConnectionId,
+    pub core: mpsc::Sender<Told>,
+    pub backlog: Arc<Backlog>,
 }
 
 /// Serves a connection for as long as it lasts.
-pub(crate) async fn serve(
-    mut stream: TcpStream,
-    id: ConnectionId,
-    shared: Arc<Shared>,
-    stop: CancellationToken,
-) {
+pub async fn serve(mut stream: TcpStream, link: Link, memory: Memory) {
     let _ = stream.set_nodelay(true);
-    let mut buffer = BytesMut::new();
-    let mut wire = Wire {
-        stream: &mut stream,
-        buffer: &mut buffer,
-    };
-    let session = match stop.run_until_cancelled(wire.open(&shared.login)).await {
-        Some(Ok(session)) => session,
-        Some(Err(error)) => return tracing::debug!(connection = id.0, %error, "no session"),
-        None => return,
-    };
-    tracing::debug!(connection = id.0, "a client has logged in");
-    let backlog = Arc::<Backlog>::default();
-    let link = Link {
-        id,
-        shared,
-        backlog,
-    };
-    let (sender, outbox) = mpsc::unbounded_channel();
-    link.tell(Command::Connect {
-        user: session.user.clone(),
-        cancel_notify: session.cancel_notify,
-        outbox: Outbox {
-            sender,
-            backlog: Arc::clone(&link.backlog),
-        },
-    })
-    .await;
-    let (reader, writer) = stream.split();
-    let ended = tokio::select! {
-        ended = link.read(reader, buffer, &session) => ended,
-        ended = link.write(writer, outbox, &session) => ended,
-    };
-    link.tell(Command::Gone).await;
-    tracing::debug!(
-        connection = id.0,
-        error = ended.err().map(tracing::field::display),
-        "a connection has ended"
-    );
+    let (from, to) = stream.split();
+    let ended = link.talk(from, to, Intake::new(memory)).await;
+    link.tell(Event::Gone).await;
+    let error = ended.err().map(tracing::field::display);
+    tracing::debug!(connection = link.id.0, error, "a connection has ended");
 }
 
 impl Link {
-    async fn tell(&self, command: Command) {
+    async fn tell(&self, event: Event) {
         // Only a broker that is being dropped has no core.
-        let _ = self.shared.requests.send((self.id, command)).await;
+        let _ = self.core.send((self.id, event, None)).await;
     }
 
-    async fn read(
+    async fn talk(
         &self,
         mut from: ReadHalf<'_>,
-        mut buffer: BytesMut,
-        session: &Session,
+        mut to: WriteHalf<'_>,
+        mut intake: Intake,
     ) -> io::Result<()> {
-        let mut assembler = Assembler::new(session.channels_max, self.shared.memory.clone());
+        while intake.buffer.len() < PROTOCOL_HEADER.len() {
+            if !fill(&mut from, &mut intake).await? {
+                return Ok(());
+            }
+        }
+        if *intake.buffer.split_to(PROTOCOL_HEADER.len()) != *PROTOCOL_HEADER {
+            // Who speaks something else is told what is spoken here.
+            let mut bytes = Vec::new();
+            let header = AMQPFrame::ProtocolHeader(ProtocolVersion::amqp_0_9_1());
+            frames::encode(&header, &mut bytes);
+            return to.write_all(&bytes).await;
+        }
+        let (sender, outgoing) = mpsc::unbounded_channel();
+        let outbox = Outbox(sender, Arc::clone(&self.backlog));
+        let _ = self
+            .core
+            .send((self.id, Event::Connected, Some(outbox)))
+            .await;
+        tokio::select! {
+            ended = self.read(from, intake) => ended,
+            ended = self.write(to, outgoing) => ended,
+        }
+    }
+
+    async fn read(&self, mut from: ReadHalf<'_>, mut intake: Intake) -> io::Result<()> {
         loop {
-            match next_request(&mut buffer, &mut assembler, session.frame_bytes_max) {
+            match intake.next() {
                 Ok(Some(request)) => {
                     self.backlog.room().await;
-                    self.tell(Command::Request(request)).await;
+                    self.tell(Event::Request(request)).await;
                 }
-                Ok(None) => {
-                    if let Ended::Yes = fill(&mut from, &mut buffer, session.heartbeat).await? {
-                        return Ok(());
-                    }
-                }
+                Ok(None) if fill(&mut from, &mut intake).await? => {}
+                Ok(None) => return Ok(()),
                 Err(refusal) => {
-                    self.tell(Command::Fault(refusal)).await;
+                    self.tell(Event::Fault(refusal)).await;
                     break;
                 }
             }
         }
         // What follows can't be understood. It is read until the writer has said why, and ends the connection.
-        while let Ended::No = fill(&mut from, &mut buffer, session.heartbeat).await? {
-            buffer.clear();
+        while fill(&mut from, &mut intake).await? {
+            intake.buffer.clear();
         }
         Ok(())
     }
@@ -124,33 +97,30 @@ impl Link {
     async fn write(
         &self,
         mut to: WriteHalf<'_>,
-        mut outbox: mpsc::UnboundedReceiver<Outgoing>,
-        session: &Session,
+        mut outgoing: UnboundedReceiver<Outgoing>,
     ) -> io::Result<()> {
-        let mut buffer = Vec::new();
-        // Two heartbeats an interval: one may be late.
-        let mut patience = session.heartbeat.map(|interval| interval / 2);
-        let mut closing = false;
+        let (mut buffer, mut bytes_max) = (Vec::new(), FRAME_BYTES_MAX as usize);
+        let (mut patience, mut closing) = (None, false);
         loop {
-            let next = match patience {
-                Some(patience) => tokio::time::timeout(patience, outbox.recv()).await,
-                None => Ok(outbox.recv().await),
-            };
-            let (mut bytes, mut ended) = (0, false);
-            match next {
-                Ok(None) => return Ok(()),
+            let (mut written, mut ended) = (0, false);
+            match within(patience, outgoing.recv()).await {
                 Err(_) if closing => return Ok(()),
                 Err(_) => frames::encode(&AMQPFrame::Heartbeat, &mut buffer),
+                Ok(None) => return Ok(()),
                 Ok(mut next) => {
-                    while let Some(outgoing) = next {
-                        bytes += outgoing.bytes();
-                        ended |= matches!(outgoing, Outgoing::End);
-                        closing |= is_close(&outgoing);
-                        put(outgoing, session.frame_bytes_max, &mut buffer, &mut to).await?;
-                        next = outbox
-                            .try_recv()
-                            .ok()
-                            .filter(|_| buffer.len() < WRITE_BYTES);
+                    while let Some(outgoing_now) = next {
+                        written += outgoing_now.bytes();
+                        match outgoing_now {
+                            Outgoing::Tuned(frame_max, heartbeat) => {
+                                // Two an interval: one may be late.
+                                (bytes_max, patience) =
+                                    (frame_max, heartbeat.map(|interval| interval / 2));
+                            }
+                            Outgoing::Closing => (patience, closing) = (Some(CLOSE_MAX), true),
+                            Outgoing::End => ended = true,
+                            other => put(other, bytes_max, &mut buffer, &mut to).await?,
+                        }
+                        next = outgoing.try_recv().ok();
                     }
                 }
             }
@@ -159,92 +129,59 @@ impl Link {
             if ended {
                 return to.shutdown().await;
             }
-            if closing {
-                patience = Some(CLOSE_MAX);
-            }
-            self.backlog.subtract(bytes);
-            self.tell(Command::Written(bytes)).await;
+            self.backlog.subtract(written);
+            self.tell(Event::Written(written)).await;
         }
     }
 }
 
-/// Whether the other side has closed the connection.
-enum Ended {
-    Yes,
-    No,
+/// Reads what there is; false when there will be nothing more.
+async fn fill(from: &mut ReadHalf<'_>, intake: &mut Intake) -> io::Result<bool> {
+    intake.buffer.reserve(READ_BYTES);
+    let reading = from.read_buf(&mut intake.buffer);
+    Ok(within(intake.patience, reading).await?? > 0)
 }
 
-/// Reads what there is. A client that is silent for two heartbeats is gone.
-async fn fill(
-    from: &mut ReadHalf<'_>,
-    buffer: &mut BytesMut,
-    heartbeat: Option<Duration>,
-) -> io::Result<Ended> {
-    buffer.reserve(READ_BYTES);
-    let reading = from.read_buf(buffer);
-    let count = match heartbeat {
-        Some(interval) => tokio::time::timeout(interval * 2, reading).await??,
-        None => reading.await?,
-    };
-    Ok(if count == 0 { Ended::Yes } else { Ended::No })
-}
-
-/// The next request in what was received, or `None` until more is.
-fn next_request(
-    buffer: &mut BytesMut,
-    assembler: &mut Assembler,
-    bytes_max: usize,
-) -> Result<Option<Request>, Refusal> {
-    while let Some(frame) = frames::decode(buffer, bytes_max)? {
-        if let Some(request) = assembler.take(frame)? {
-            return Ok(Some(request));
-        }
+async fn within<F: Future>(patience: Option<Duration>, future: F) -> io::Result<F::Output> {
+    match patience {
+        Some(patience) => Ok(tokio::time::timeout(patience, future).await?),
+        None => Ok(future.await),
     }
-    Ok(None)
 }
 
-fn is_close(outgoing: &Outgoing) -> bool {
-    matches!(
-        outgoing,
-        Outgoing::Method(0, AMQPClass::Connection(connection::AMQPMethod::Close(_)))
-    )
-}
-
-/// Adds what is sent to the buffer; a large body goes out piece by piece.
+/// Adds what is sent to the buffer, and writes the buffer whenever it holds enough.
 async fn put(
-    outgoing: Outgoing,
-    frame_bytes_max: usize,
+    next: Outgoing,
+    bytes_max: usize,
     buffer: &mut Vec<u8>,
     to: &mut WriteHalf<'_>,
 ) -> io::Result<()> {
-    let (channel, method, message) = match outgoing {
-        Outgoing::End => return Ok(()),
-        Outgoing::Method(channel, method) => {
-            frames::encode(&AMQPFrame::Method(channel, method), buffer);
-            return Ok(());
-        }
-        Outgoing::Content(channel, method, message) => (channel, method, message),
+    let (channel, method, message) = match next {
+        Outgoing::Method(channel, method) => (channel, method, None),
+        Outgoing::Content(channel, method, message) => (channel, method, Some(message)),
+        Outgoing::Tuned(..) | Outgoing::Closing | Outgoing::End => return Ok(()),
     };
     let class_id = method.get_amqp_class_id();
     frames::encode(&AMQPFrame::Method(channel, method), buffer);
-    let Message {
-        properties, body, ..
-    } = &*message;
-    let header = AMQPContentHeader {
-        class_id,
-        body_size: body.len() as u64,
-        properties: properties.clone(),
-    };
-    frames::encode(&AMQPFrame::Header(channel, header), buffer);
-    for piece in body.chunks(frame_bytes_max - FRAME_OVERHEAD) {
-        frames::encode_body(channel, piece, buffer);
-        if buffer.len() >= WRITE_BYTES {
-            to.write_all(buffer).await?;
-            buffer.clear();
+    if let Some(message) = message {
+        let (body_size, properties) = (message.body.len() as u64, message.properties.clone());
+        let header = AMQPContentHeader {
+            class_id,
+            body_size,
+            properties,
+        };
+        frames::encode(&AMQPFrame::Header(channel, header), buffer);
+        for piece in message.body.chunks(bytes_max - FRAME_OVERHEAD) {
+            frames::encode_body(channel, piece, buffer);
+            if buffer.len() >= WRITE_BYTES {
+                to.write_all(buffer).await?;
+                buffer.clear();
+            }
         }
     }
     Ok(())
 }
 
+const PROTOCOL_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
 /// What is read at once, at most.
 const READ_BYTES: usize = 16 * 1_024;

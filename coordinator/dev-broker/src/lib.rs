@@ -3,10 +3,9 @@
 //! It speaks like RabbitMQ, with RabbitMQ's codes and texts, as far as it goes; what it does not have it refuses. It
 //! forgets everything when it stops, and it is never a broker for production.
 //!
-//! - `frames` turns bytes into frames, `content` turns frames into requests.
-//! - `core` is the broker: it takes requests and the time, and gives what is to be sent. No I/O.
-//! - `broker`, `actor`, `handshake` and `connection` are the shell around it: one task for the core, one for each
-//!   connection. A connection that does not read gets nothing more, and is not read from either.
+//! `frames` turns bytes into frames, `content` frames into requests. `core` is the broker: it takes requests and the
+//! time and gives what is to be sent, without any I/O. `broker`, `actor` and `connection` are the shell around it: one
+//! task for the core, one for each connection.
 //!
 //! Bodies and correlation ids are secrets of whoever sends them: nothing here logs them.
 
@@ -16,7 +15,6 @@ mod connection;
 mod content;
 mod core;
 mod frames;
-mod handshake;
 mod limits;
 mod memory;
 mod refusal;

@@ -3,159 +3,107 @@
 use amq_protocol::protocol::basic;
 use amq_protocol::types::ShortString;
 
-use super::channel::Unacked;
-use super::death::Reason;
-use super::queue::{ConsumerKey, QueueId};
-use super::{Core, Outgoing, Place, Result, method};
+use super::channel::{Unacked, channel_of};
+use super::death::{DELIVERY_LIMIT, REJECTED};
+use super::queue::QueueId;
+use super::{Answer, Core, Outgoing, Place, Result, answer, method};
 use crate::limits::CONSUMERS_MAX;
-use crate::refusal::Code;
+use crate::refusal::refuse;
 
 /// Somebody who gets the messages of a queue.
 #[derive(Debug)]
-pub(super) struct Consumer {
-    pub(super) queue: QueueId,
-    pub(super) no_ack: bool,
-    pub(super) exclusive: bool,
+pub struct Consumer {
+    pub queue: QueueId,
+    pub no_ack: bool,
     /// How many deliveries it may have without acknowledgement; 0 is no limit.
-    pub(super) prefetch: u16,
-    pub(super) unacked: usize,
+    pub prefetch: u16,
+    pub unacked: usize,
 }
 
 impl Core {
-    pub(super) fn qos(&mut self, place: Place, qos: &basic::Qos) -> Result<()> {
-        if let Some(channel) = self.channel(place) {
-            if qos.global {
-                channel.prefetch_all = qos.prefetch_count;
-            } else {
-                channel.prefetch = qos.prefetch_count;
-            }
-            let queues: Vec<QueueId> = channel.queues().collect();
-            self.touched.extend(queues);
+    pub fn qos(&mut self, place: Place, qos: &basic::Qos) -> Answer {
+        let channel = channel_of(&mut self.connections, place)?;
+        match qos.global {
+            true => channel.prefetch_all = qos.prefetch_count,
+            false => channel.prefetch = qos.prefetch_count,
         }
-        self.answer(place, false, method!(Basic, basic, QosOk {}))
+        self.touched.extend(channel.queues());
+        answer!((Basic basic QosOk {}))
     }
 
-    pub(super) fn consume(&mut self, place: Place, consume: basic::Consume) -> Result<()> {
+    pub fn consume(&mut self, place: Place, consume: basic::Consume) -> Answer {
         let id = self.accessible_queue(place, &consume.queue)?;
         let mut tag = consume.consumer_tag;
         if tag.as_str().is_empty() {
             tag = self.unique("amq.ctag");
         }
-        let now = self.now;
-        let channel = self
-            .channel(place)
-            .ok_or_else(|| Code::ChannelError.because("no channel"))?;
+        let channel = channel_of(&mut self.connections, place)?;
         if channel.consumers.contains_key(&tag) {
-            return Err(Code::NotAllowed.because(format!("attempt to reuse consumer tag '{tag}'")));
+            refuse!(NOT_ALLOWED => "attempt to reuse consumer tag '{tag}'");
         }
         if channel.consumers.len() >= CONSUMERS_MAX {
-            return Err(Code::ResourceError
-                .because(format!("more than {CONSUMERS_MAX} consumers on a channel")));
-        }
-        let consumer = Consumer {
-            queue: id,
-            no_ack: consume.no_ack,
-            exclusive: consume.exclusive,
-            prefetch: channel.prefetch,
-            unacked: 0,
-        };
-        if self.is_consumed_exclusively(id)
-            || (consume.exclusive && !self.queues[&id].consumers.is_empty())
-        {
-            let name = &self.queues[&id].name;
-            return Err(Code::AccessRefused
-                .because(format!("queue '{name}' in vhost '/' in exclusive use")));
-        }
-        if let Some(channel) = self.channel(place) {
-            channel.consumers.insert(tag.clone(), consumer);
+            refuse!(RESOURCE_ERROR => "more than {CONSUMERS_MAX} consumers on a channel");
         }
         if let Some(queue) = self.queues.get_mut(&id) {
-            let key = ConsumerKey {
-                place,
-                tag: tag.clone(),
+            if queue.consumed_exclusively || (consume.exclusive && !queue.consumers.is_empty()) {
+                refuse!(ACCESS_REFUSED => "queue '{}' in vhost '/' in exclusive use", queue.name);
+            }
+            queue.consumers.push_back((place, tag.clone()));
+            (queue.consumed_exclusively, queue.had_consumer) = (consume.exclusive, true);
+            let (no_ack, prefetch) = (consume.no_ack, channel.prefetch);
+            let consumer = Consumer {
+                queue: id,
+                no_ack,
+                prefetch,
+                unacked: 0,
             };
-            queue.consumers.push_back(key);
-            (queue.had_consumer, queue.used) = (true, now);
+            channel.consumers.insert(tag.clone(), consumer);
+            self.touched.insert(id);
         }
-        self.touched.insert(id);
-        self.answer(
-            place,
-            consume.nowait,
-            method!(Basic, basic, ConsumeOk { consumer_tag: tag }),
-        )
+        answer!(consume.nowait => (Basic basic ConsumeOk { consumer_tag: tag }))
     }
 
-    fn is_consumed_exclusively(&self, id: QueueId) -> bool {
-        let only = self
-            .queues
-            .get(&id)
-            .and_then(|queue| queue.consumers.front());
-        let consumer = only.and_then(|key| {
-            let client = self.connections.get(&key.place.connection)?;
-            client
-                .channels
-                .get(&key.place.channel)?
-                .consumers
-                .get(&key.tag)
-        });
-        consumer.is_some_and(|consumer| consumer.exclusive)
-    }
-
-    pub(super) fn cancel(&mut self, place: Place, cancel: basic::Cancel) -> Result<()> {
+    pub fn cancel(&mut self, place: Place, cancel: basic::Cancel) -> Answer {
         let tag = cancel.consumer_tag;
-        let consumer = self
-            .channel(place)
-            .and_then(|channel| channel.consumers.remove(&tag));
-        if let Some(consumer) = consumer {
-            self.leave(place, &tag, &consumer);
+        if let Some(consumer) = self.channel(place)?.consumers.remove(&tag) {
+            self.leave(place, &tag, consumer.queue);
         }
-        self.answer(
-            place,
-            cancel.nowait,
-            method!(Basic, basic, CancelOk { consumer_tag: tag }),
-        )
+        answer!(cancel.nowait => (Basic basic CancelOk { consumer_tag: tag }))
     }
 
-    /// A consumer, already gone from its channel, leaves its queue too.
-    pub(super) fn leave(&mut self, place: Place, tag: &ShortString, consumer: &Consumer) {
-        let now = self.now;
-        if let Some(queue) = self.queues.get_mut(&consumer.queue) {
+    /// A consumer that is gone from its channel leaves its queue too.
+    pub fn leave(&mut self, place: Place, tag: &ShortString, id: QueueId) {
+        if let Some(queue) = self.queues.get_mut(&id) {
             queue
                 .consumers
-                .retain(|key| key.place != place || key.tag != *tag);
-            queue.used = now;
-            self.touched.insert(consumer.queue);
+                .retain(|(at, other)| *at != place || other != tag);
+            queue.consumed_exclusively &= !queue.consumers.is_empty();
+            queue.used = self.now;
+            self.touched.insert(id);
         }
     }
 
-    pub(super) fn get(&mut self, place: Place, get: &basic::Get) -> Result<()> {
+    pub fn get(&mut self, place: Place, get: &basic::Get) -> Answer {
         let id = self.accessible_queue(place, &get.queue)?;
         self.expire(id, true);
-        let now = self.now;
+        self.touched.insert(id);
+        let channel = channel_of(&mut self.connections, place)?;
         let popped = self.queues.get_mut(&id).and_then(|queue| {
-            queue.used = now;
+            queue.used = self.now;
             Some((queue.pop()?, queue.count()))
         });
-        self.touched.insert(id);
         let Some((entry, message_count)) = popped else {
-            return self.answer(place, false, method!(Basic, basic, GetEmpty {}));
+            return answer!((Basic basic GetEmpty {}));
         };
         let message = entry.message.clone();
-        let Some(channel) = self.channel(place) else {
-            return Ok(());
-        };
         channel.last_tag += 1;
-        let method = method!(
-            Basic,
-            basic,
-            GetOk {
-                delivery_tag: channel.last_tag,
-                redelivered: entry.returned > 0,
-                exchange: message.exchange.clone(),
-                routing_key: message.routing_key.clone(),
-                message_count,
-            }
-        );
+        let method = method!(Basic basic GetOk {
+            delivery_tag: channel.last_tag,
+            redelivered: entry.returned > 0,
+            exchange: message.exchange.clone(),
+            routing_key: message.routing_key.clone(),
+            message_count,
+        });
         if !get.no_ack {
             let unacked = Unacked {
                 queue: id,
@@ -164,82 +112,59 @@ impl Core {
             };
             channel.unacked.insert(channel.last_tag, unacked);
         }
-        self.push(
-            place.connection,
-            Outgoing::Content(place.channel, method, message),
-        );
-        Ok(())
+        self.push(place.0, Outgoing::Content(place.1, method, message));
+        Ok(None)
     }
 
-    pub(super) fn acknowledge(&mut self, place: Place, tag: u64, multiple: bool) -> Result<()> {
-        self.take_unacked(place, tag, multiple).map(drop)
+    pub fn ack(&mut self, place: Place, tag: u64, multiple: bool) -> Answer {
+        self.take_unacked(place, tag, multiple)?;
+        Ok(None)
     }
 
-    pub(super) fn reject(
-        &mut self,
-        place: Place,
-        tag: u64,
-        multiple: bool,
-        requeue: bool,
-    ) -> Result<()> {
+    pub fn reject(&mut self, place: Place, tag: u64, multiple: bool, requeue: bool) -> Answer {
         for unacked in self.take_unacked(place, tag, multiple)? {
-            if requeue {
-                self.put_back(unacked);
-            } else {
-                self.dead_letter(unacked.queue, &unacked.entry.message, Reason::Rejected);
+            match requeue {
+                true => self.put_back(unacked),
+                false => self.dead_letter(unacked.queue, &unacked.entry.message, REJECTED),
             }
         }
-        Ok(())
-    }
-
-    pub(super) fn recover(&mut self, place: Place, requeue: bool) -> Result<()> {
-        if !requeue {
-            return Err(Code::NotImplemented.because("requeue=false"));
-        }
-        self.reject(place, 0, true, true)
+        Ok(None)
     }
 
     /// Takes the deliveries that a tag names: it, or with `multiple` all up to it, where 0 is all there are.
     fn take_unacked(&mut self, place: Place, tag: u64, multiple: bool) -> Result<Vec<Unacked>> {
-        let Some(channel) = self.channel(place) else {
-            return Ok(Vec::new());
+        let channel = channel_of(&mut self.connections, place)?;
+        let tags = match (multiple, tag) {
+            (true, 0) => 0..=u64::MAX,
+            _ if !channel.unacked.contains_key(&tag) => {
+                refuse!(PRECONDITION_FAILED => "unknown delivery tag {tag}")
+            }
+            (true, _) => 0..=tag,
+            (false, _) => tag..=tag,
         };
-        let taken: Vec<Unacked> = if multiple && tag == 0 {
-            std::mem::take(&mut channel.unacked).into_values().collect()
-        } else if !channel.unacked.contains_key(&tag) {
-            return Err(Code::PreconditionFailed.because(format!("unknown delivery tag {tag}")));
-        } else if multiple {
-            let rest = channel.unacked.split_off(&(tag + 1));
-            std::mem::replace(&mut channel.unacked, rest)
-                .into_values()
-                .collect()
-        } else {
-            channel.unacked.remove(&tag).into_iter().collect()
-        };
-        let mut queues = Vec::new();
-        for unacked in &taken {
-            let Some(tag) = &unacked.consumer else {
-                continue;
-            };
+        let taken = channel.unacked.extract_if(tags, |_, _| true);
+        let taken: Vec<Unacked> = taken.map(|(_, unacked)| unacked).collect();
+        for tag in taken.iter().filter_map(|unacked| unacked.consumer.as_ref()) {
             channel.consumed = channel.consumed.saturating_sub(1);
             if let Some(consumer) = channel.consumers.get_mut(tag) {
                 consumer.unacked = consumer.unacked.saturating_sub(1);
-                queues.push(consumer.queue);
+                self.touched.insert(consumer.queue);
             }
         }
         // With a limit for the whole channel there is room now for all of its consumers.
         if channel.prefetch_all > 0 {
-            queues.extend(channel.queues());
+            self.touched.extend(channel.queues());
         }
-        self.touched.extend(queues);
         Ok(taken)
     }
 
     /// Puts a delivery back to where it was, or gives it up when it came back too often.
-    pub(super) fn put_back(&mut self, unacked: Unacked) {
-        let Unacked {
+    pub fn put_back(
+        &mut self,
+        Unacked {
             queue: id, entry, ..
-        } = unacked;
+        }: Unacked,
+    ) {
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
@@ -248,7 +173,7 @@ impl Core {
             .returns_max
             .is_some_and(|max| entry.returned >= max)
         {
-            return self.dead_letter(id, &entry.message, Reason::DeliveryLimit);
+            return self.dead_letter(id, &entry.message, DELIVERY_LIMIT);
         }
         queue.put_back(entry);
         self.touched.insert(id);

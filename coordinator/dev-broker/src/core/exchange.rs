@@ -1,172 +1,77 @@
 //! Exchanges, and where they send a message.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
-use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
+use amq_protocol::types::{FieldTable, ShortString};
 
 use super::queue::QueueId;
-use super::{Core, Result, matching};
-use crate::refusal::Code;
+use super::{Core, Message, matching};
 
 /// An exchange of the broker; the default one, without a name, is none of them.
-#[derive(Debug)]
-pub(super) struct Exchange {
-    pub(super) name: ShortString,
-    pub(super) kind: Kind,
-    pub(super) durable: bool,
-    pub(super) auto_delete: bool,
-    pub(super) internal: bool,
-    pub(super) arguments: FieldTable,
-    pub(super) bindings: Vec<Binding>,
+#[derive(Debug, Default)]
+pub struct Exchange {
+    /// One of `KINDS`.
+    pub kind: &'static str,
+    pub durable: bool,
+    pub auto_delete: bool,
+    pub internal: bool,
+    pub bindings: Vec<Binding>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Direct,
-    Fanout,
-    Topic,
-    Headers,
+#[derive(Debug, PartialEq)]
+pub struct Binding {
+    pub queue: QueueId,
+    pub routing_key: ShortString,
+    pub arguments: FieldTable,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Binding {
-    pub(super) destination: Destination,
-    pub(super) routing_key: ShortString,
-    pub(super) arguments: FieldTable,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Destination {
-    Queue(QueueId),
-    Exchange(ShortString),
-}
-
-impl Kind {
-    /// The kind of this name. RabbitMQ closes the connection over one that it does not know.
-    pub(super) fn parse(name: &str) -> Result<Self> {
-        let kinds = [Self::Direct, Self::Fanout, Self::Topic, Self::Headers];
-        let kind = kinds.into_iter().find(|kind| kind.name() == name);
-        kind.ok_or_else(|| Code::CommandInvalid.because(format!("unknown exchange type '{name}'")))
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Fanout => "fanout",
-            Self::Topic => "topic",
-            Self::Headers => "headers",
-        }
-    }
-
-    fn matches(self, binding: &Binding, key: &str, headers: Option<&FieldTable>) -> bool {
-        match self {
-            Self::Direct => binding.routing_key.as_str() == key,
-            Self::Fanout => true,
-            Self::Topic => matching::topic(binding.routing_key.as_str(), key),
-            Self::Headers => matching::headers(&binding.arguments, headers),
-        }
-    }
-}
+/// The kinds there are. Of each, one exchange is always there.
+pub const KINDS: [&str; 4] = ["direct", "fanout", "headers", "topic"];
 
 /// The exchanges that are always there.
-pub(super) fn predeclared() -> impl Iterator<Item = Exchange> {
-    let exchanges = [
-        ("amq.direct", Kind::Direct),
-        ("amq.fanout", Kind::Fanout),
-        ("amq.headers", Kind::Headers),
-        ("amq.match", Kind::Headers),
-        ("amq.topic", Kind::Topic),
-    ];
-    exchanges.into_iter().map(|(name, kind)| Exchange {
-        durable: true,
-        ..Exchange::new(name.into(), kind)
-    })
-}
-
-impl Exchange {
-    pub(super) fn new(name: ShortString, kind: Kind) -> Self {
-        Self {
-            name,
+pub fn predeclared() -> HashMap<ShortString, Exchange> {
+    let named = KINDS
+        .map(|kind| (kind, kind))
+        .into_iter()
+        .chain([("match", "headers")]);
+    let made = named.map(|(name, kind)| {
+        let exchange = Exchange {
             kind,
-            durable: false,
-            auto_delete: false,
-            internal: false,
-            arguments: FieldTable::default(),
-            bindings: Vec::new(),
-        }
-    }
-
-    fn alternate(&self) -> Option<&str> {
-        match self.arguments.inner().get("alternate-exchange") {
-            Some(AMQPValue::LongString(name)) => std::str::from_utf8(name.as_bytes()).ok(),
-            _ => None,
-        }
-    }
+            durable: true,
+            ..Exchange::default()
+        };
+        (format!("amq.{name}").into(), exchange)
+    });
+    made.collect()
 }
 
 impl Core {
-    /// The queues that get a message with these routing keys; each gets it once.
-    pub(super) fn route(
-        &self,
-        exchange: &str,
-        keys: &[&str],
-        headers: Option<&FieldTable>,
-    ) -> BTreeSet<QueueId> {
-        let mut queues = BTreeSet::new();
-        let (mut seen, mut open) = (HashSet::from([exchange]), vec![exchange]);
-        while let Some(name) = open.pop() {
-            if name.is_empty() {
-                queues.extend(keys.iter().filter_map(|key| self.queue_names.get(*key)));
-                continue;
-            }
-            let Some(exchange) = self.exchanges.get(name) else {
-                continue;
-            };
-            let fits = |binding: &&Binding| {
-                let mut keys = keys.iter();
-                keys.any(|key| exchange.kind.matches(binding, key, headers))
-            };
-            let mut found = false;
-            for binding in exchange.bindings.iter().filter(fits) {
-                found = true;
-                match &binding.destination {
-                    Destination::Queue(queue) => _ = queues.insert(*queue),
-                    Destination::Exchange(next) if seen.insert(next.as_str()) => {
-                        open.push(next.as_str())
-                    }
-                    Destination::Exchange(_) => {}
-                }
-            }
-            open.extend(
-                exchange
-                    .alternate()
-                    .filter(|alternate| !found && seen.insert(alternate)),
-            );
+    /// The queues that get a message; each gets it once.
+    pub fn route(&self, message: &Message) -> BTreeSet<QueueId> {
+        let key = message.routing_key.as_str();
+        if message.exchange.as_str().is_empty() {
+            return self.queue_names.get(key).copied().into_iter().collect();
         }
-        queues
+        let Some(exchange) = self.exchanges.get(&message.exchange) else {
+            return BTreeSet::new();
+        };
+        let headers = message.properties.headers().as_ref();
+        let takes = |binding: &&Binding| match exchange.kind {
+            "direct" => binding.routing_key.as_str() == key,
+            "topic" => matching::topic(binding.routing_key.as_str(), key),
+            "headers" => matching::headers(&binding.arguments, headers),
+            _ => true,
+        };
+        let bindings = exchange.bindings.iter().filter(takes);
+        bindings.map(|binding| binding.queue).collect()
     }
 
     /// Removes the bindings that a test picks; an exchange that goes away with its last binding goes.
-    pub(super) fn unbind_where(&mut self, gone: impl Fn(&Exchange, &Binding) -> bool) {
-        let mut emptied = Vec::new();
-        for exchange in self.exchanges.values_mut() {
-            let mut bindings = std::mem::take(&mut exchange.bindings);
-            let before = bindings.len();
-            bindings.retain(|binding| !gone(exchange, binding));
-            if bindings.is_empty() && before > 0 && exchange.auto_delete {
-                emptied.push(exchange.name.clone());
-            }
-            exchange.bindings = bindings;
-        }
-        for name in emptied {
-            self.remove_exchange(&name);
-        }
-    }
-
-    /// Removes an exchange and what is bound to it or by it.
-    pub(super) fn remove_exchange(&mut self, name: &ShortString) {
-        self.exchanges.remove(name);
-        let destination = Destination::Exchange(name.clone());
-        self.unbind_where(|_, binding| binding.destination == destination);
+    pub fn unbind_where(&mut self, gone: impl Fn(&ShortString, &Binding) -> bool) {
+        self.exchanges.retain(|name, exchange| {
+            let before = exchange.bindings.len();
+            exchange.bindings.retain(|binding| !gone(name, binding));
+            !exchange.auto_delete || !exchange.bindings.is_empty() || before == 0
+        });
     }
 }

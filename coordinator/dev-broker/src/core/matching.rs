@@ -1,9 +1,9 @@
 //! Whether a message fits a binding of a topic or a headers exchange.
 
-use amq_protocol::types::{AMQPValue, FieldTable};
+use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 /// Whether a routing key fits a pattern: `*` stands for one word, `#` for any number of them.
-pub(super) fn topic(pattern: &str, key: &str) -> bool {
+pub fn topic(pattern: &str, key: &str) -> bool {
     // No text is no word, not an empty one.
     let pattern: Vec<&str> = pattern.split('.').filter(|_| !pattern.is_empty()).collect();
     let key: Vec<&str> = key.split('.').filter(|_| !key.is_empty()).collect();
@@ -34,29 +34,30 @@ pub(super) fn topic(pattern: &str, key: &str) -> bool {
 }
 
 /// Whether a message's headers fit the arguments of a binding, by its `x-match`.
-pub(super) fn headers(arguments: &FieldTable, headers: Option<&FieldTable>) -> bool {
+pub fn headers(arguments: &FieldTable, headers: Option<&FieldTable>) -> bool {
     let mode = match arguments.inner().get("x-match") {
         Some(AMQPValue::LongString(mode)) => mode.as_bytes(),
         _ => b"all",
     };
-    let counts =
-        |name: &str| !name.starts_with("x-") || (mode.ends_with(b"-with-x") && name != "x-match");
-    let fits = |name: &str, wanted: &AMQPValue| {
-        let given = headers.and_then(|headers| headers.inner().get(name));
-        given.is_some_and(|given| *wanted == AMQPValue::Void || same(wanted, given))
-    };
     let mut wanted = arguments
         .into_iter()
-        .filter(|(name, _)| counts(name.as_str()));
+        .filter(|(name, _)| match name.as_str() {
+            "x-match" => false,
+            name => !name.starts_with("x-") || mode.ends_with(b"-with-x"),
+        });
+    let fits = |(name, wanted): (&ShortString, &AMQPValue)| {
+        let given = headers.and_then(|headers| headers.inner().get(name.as_str()));
+        given.is_some_and(|given| *wanted == AMQPValue::Void || same(wanted, given))
+    };
     if mode.starts_with(b"any") {
-        wanted.any(|(name, value)| fits(name.as_str(), value))
+        wanted.any(fits)
     } else {
-        wanted.all(|(name, value)| fits(name.as_str(), value))
+        wanted.all(fits)
     }
 }
 
 /// Whether two values are equal; of numbers, whatever their width.
-pub(super) fn same(one: &AMQPValue, other: &AMQPValue) -> bool {
+fn same(one: &AMQPValue, other: &AMQPValue) -> bool {
     match (integer(one), integer(other)) {
         (Some(one), Some(other)) => one == other,
         _ => one == other,
@@ -64,7 +65,7 @@ pub(super) fn same(one: &AMQPValue, other: &AMQPValue) -> bool {
 }
 
 /// A value as a number, if it is a whole one.
-pub(super) fn integer(value: &AMQPValue) -> Option<i64> {
+pub fn integer(value: &AMQPValue) -> Option<i64> {
     Some(match value {
         AMQPValue::ShortShortInt(number) => (*number).into(),
         AMQPValue::ShortShortUInt(number) => (*number).into(),

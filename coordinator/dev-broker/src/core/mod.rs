@@ -1,9 +1,8 @@
-//! The broker itself: queues, exchanges, channels. It does no I/O and reads no clock; requests and the time come in as
-//! arguments, and what is to be sent comes out as a list.
+//! The broker itself: queues, exchanges, channels. It does no I/O and reads no clock; what happens and the time come in
+//! as arguments, and what is to be sent comes out as a list.
 //!
-//! A request changes what it changes and marks the queues it touched; `settle` then lets each of them do what it must:
-//! expire, deliver, drop what is too much. Nothing is delivered anywhere else, so the order of things is the same
-//! whatever the request was.
+//! An event changes what it changes and marks the queues it touched; `settle` then lets each of them do what it must:
+//! expire, deliver, drop what is too much. Nothing is delivered anywhere else.
 
 mod arguments;
 mod channel;
@@ -11,10 +10,13 @@ mod consume;
 mod death;
 mod declare;
 mod exchange;
+mod handshake;
 mod matching;
 mod publish;
 mod queue;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,45 +25,63 @@ use std::time::Duration;
 use amq_protocol::protocol::{AMQPClass, BasicProperties};
 use amq_protocol::types::ShortString;
 
+use crate::content::Request;
+use crate::limits::{ENTRY_BYTES, MESSAGE_BYTES};
 use crate::memory::{Hold, Memory};
 use crate::refusal::Refusal;
-use channel::Channel;
 use exchange::Exchange;
+use handshake::Client;
 use queue::{Queue, QueueId};
 
 /// One connection, as the core knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ConnectionId(pub(crate) u64);
+pub struct ConnectionId(pub u64);
 
 /// A channel of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    connection: ConnectionId,
-    channel: u16,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(ConnectionId, u16);
+
+/// What happens with a connection.
+#[derive(Debug)]
+pub enum Event {
+    Connected,
+    Request(Request),
+    /// The client sent what is no request.
+    Fault(Refusal),
+    /// So many bytes of what was to be sent are written.
+    Written(usize),
+    Gone,
 }
 
 /// What is to be sent to a connection.
 #[derive(Debug)]
-pub(crate) enum Outgoing {
+pub enum Outgoing {
     Method(u16, AMQPClass),
     Content(u16, AMQPClass, Arc<Message>),
+    /// Nothing to send: how many bytes a frame may have from now on, and the interval of heartbeats.
+    Tuned(usize, Option<Duration>),
+    /// Nothing to send: the client was told that its connection is closed.
+    Closing,
     /// Nothing more: what came before is written, then the connection ends.
     End,
 }
 
 /// A message, shared by all queues and connections it is in.
 #[derive(Debug)]
-pub(crate) struct Message {
+pub struct Message {
     exchange: ShortString,
     routing_key: ShortString,
-    pub(crate) properties: BasicProperties,
-    pub(crate) body: Arc<Vec<u8>>,
-    _hold: Arc<Hold>,
+    pub properties: BasicProperties,
+    pub body: Arc<Vec<u8>>,
+    hold: Arc<Hold>,
 }
 
-/// All there is between two requests.
-#[derive(Debug)]
-pub(crate) struct Core {
+/// All there is between two events.
+#[derive(Debug, Default)]
+pub struct Core {
+    user: String,
+    password: String,
+    memory: Memory,
     exchanges: HashMap<ShortString, Exchange>,
     queues: BTreeMap<QueueId, Queue>,
     queue_names: HashMap<ShortString, QueueId>,
@@ -70,95 +90,68 @@ pub(crate) struct Core {
     due: BTreeSet<(Duration, QueueId)>,
     touched: BTreeSet<QueueId>,
     output: Vec<(ConnectionId, Outgoing)>,
-    memory: Memory,
-    /// The time of the request at hand, since 1970.
+    /// The time of the event at hand, since 1970.
     now: Duration,
-    /// What makes names of this broker differ from those of the one that ran before.
-    epoch: u128,
     serial: u64,
 }
 
-#[derive(Debug)]
-struct Client {
-    user: ShortString,
-    /// Whether it wants to hear that a consumer has ended.
-    cancel_notify: bool,
-    channels: BTreeMap<u16, Channel>,
-    /// Bytes that are on their way to it and not yet written.
-    unwritten: usize,
-    /// Told to close; only its confirmation counts.
-    closing: bool,
-}
-
 type Result<T> = std::result::Result<T, Refusal>;
+/// What a request is answered with, if it is.
+type Answer = Result<Option<AMQPClass>>;
 
-/// A method, written as the protocol's modules have it.
+/// A method, written so that it stays on a line: `method!(Queue queue PurgeOk { message_count })`.
 macro_rules! method {
-    ($class:ident, $module:ident, $method:ident { $($fields:tt)* }) => {
-        amq_protocol::protocol::AMQPClass::$class(amq_protocol::protocol::$module::AMQPMethod::$method(
-            amq_protocol::protocol::$module::$method { $($fields)* },
-        ))
-    };
+    ($class:ident $module:ident $method:ident $fields:tt) => {{
+        use amq_protocol::protocol::$module as class;
+        amq_protocol::protocol::AMQPClass::$class(class::AMQPMethod::$method(class::$method $fields))
+    }};
 }
-pub(crate) use method;
+/// An answer with a method, unless the client does not wait for it.
+macro_rules! answer {
+    ($method:tt) => { Ok(Some(method! $method)) };
+    ($nowait:expr => $method:tt) => { Ok(if $nowait { None } else { Some(method! $method) }) };
+}
+use {answer, method};
 
 impl Core {
-    /// A broker with nothing but the exchanges that are always there.
-    pub(crate) fn new(memory: Memory, now: Duration) -> Self {
+    /// A broker that one user may log in to, with nothing but the exchanges that are always there.
+    pub fn new(user: String, password: String, memory: Memory) -> Self {
         let exchanges = exchange::predeclared();
         Self {
-            exchanges: exchanges
-                .map(|exchange| (exchange.name.clone(), exchange))
-                .collect(),
-            queues: BTreeMap::new(),
-            queue_names: HashMap::new(),
-            connections: BTreeMap::new(),
-            due: BTreeSet::new(),
-            touched: BTreeSet::new(),
-            output: Vec::new(),
+            user,
+            password,
             memory,
-            now,
-            epoch: now.as_micros(),
-            serial: 0,
+            exchanges,
+            ..Self::default()
         }
     }
 
-    /// A client has logged in.
-    pub(crate) fn connect(&mut self, id: ConnectionId, user: ShortString, cancel_notify: bool) {
-        let client = Client {
-            user,
-            cancel_notify,
-            channels: BTreeMap::new(),
-            unwritten: 0,
-            closing: false,
-        };
-        self.connections.insert(id, client);
-    }
-
-    /// A connection has ended, in whatever way.
-    pub(crate) fn disconnect(&mut self, id: ConnectionId, now: Duration) {
+    /// Something happens with a connection.
+    pub fn take(&mut self, id: ConnectionId, event: Event, now: Duration) {
         self.now = now;
-        self.release(id);
-        self.connections.remove(&id);
-        self.settle();
-    }
-
-    /// So many bytes of what was sent to a connection are written.
-    pub(crate) fn written(&mut self, id: ConnectionId, bytes: usize, now: Duration) {
-        self.now = now;
-        if let Some(client) = self.connections.get_mut(&id) {
-            let was_full = client.is_full();
-            client.unwritten = client.unwritten.saturating_sub(bytes);
-            if was_full && !client.is_full() {
-                let consumers = client.channels.values().flat_map(Channel::queues);
-                self.touched.extend(consumers);
+        match event {
+            Event::Connected => self.greet(id),
+            Event::Request(request) => {
+                let (place, method) = (Place(id, request.channel), &request.method);
+                let origin = (method.get_amqp_class_id(), method.get_amqp_method_id());
+                match self.serve(place, request) {
+                    Ok(Some(answer)) => self.send(place, answer),
+                    Ok(None) => {}
+                    Err(refusal) => self.refuse(place, &refusal, origin),
+                }
+            }
+            Event::Fault(refusal) => self.refuse(Place(id, 0), &refusal, (0, 0)),
+            Event::Written(bytes) => self.written(id, bytes),
+            Event::Gone => {
+                self.release(id);
+                self.connections.remove(&id);
             }
         }
         self.settle();
     }
 
     /// Time has passed.
-    pub(crate) fn tick(&mut self, now: Duration) {
+    pub fn tick(&mut self, now: Duration) {
         self.now = now;
         let due = self.due.iter().take_while(|(due, _)| *due <= now);
         self.touched.extend(due.map(|&(_, queue)| queue));
@@ -166,22 +159,17 @@ impl Core {
     }
 
     /// When `tick` has something to do next.
-    pub(crate) fn due(&self) -> Option<Duration> {
+    pub fn due(&self) -> Option<Duration> {
         self.due.first().map(|&(due, _)| due)
     }
 
     /// Takes what is to be sent.
-    pub(crate) fn output(&mut self) -> Vec<(ConnectionId, Outgoing)> {
+    pub fn output(&mut self) -> Vec<(ConnectionId, Outgoing)> {
         std::mem::take(&mut self.output)
     }
 
-    /// The connections that are open.
-    pub(crate) fn connections(&self) -> Vec<ConnectionId> {
-        self.connections.keys().copied().collect()
-    }
-
-    fn send(&mut self, to: Place, method: AMQPClass) {
-        self.push(to.connection, Outgoing::Method(to.channel, method));
+    fn send(&mut self, Place(id, channel): Place, method: AMQPClass) {
+        self.push(id, Outgoing::Method(channel, method));
     }
 
     fn push(&mut self, id: ConnectionId, outgoing: Outgoing) {
@@ -191,26 +179,19 @@ impl Core {
         }
     }
 
-    /// A name that nobody has.
+    /// A name that nobody has, not even from a broker that ran before.
     fn unique(&mut self, prefix: &str) -> ShortString {
         self.serial += 1;
-        format!("{prefix}-{:x}-{}", self.epoch, self.serial).into()
-    }
-}
-
-impl Client {
-    /// Whether so much waits to be written that nothing is added which can wait.
-    fn is_full(&self) -> bool {
-        self.unwritten >= crate::limits::OUTGOING_BYTES_MAX
+        format!("{prefix}-{:x}-{}", self.now.as_micros(), self.serial).into()
     }
 }
 
 impl Outgoing {
     /// What it takes, roughly, until it is written.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         match self {
-            Self::Method(..) | Self::End => crate::limits::ENTRY_BYTES,
-            Self::Content(_, _, message) => crate::limits::MESSAGE_BYTES + message.body.len(),
+            Self::Content(_, _, message) => MESSAGE_BYTES + message.body.len(),
+            _ => ENTRY_BYTES,
         }
     }
 }
