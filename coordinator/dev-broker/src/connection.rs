@@ -1,0 +1,187 @@
+//! One connection: what it sends becomes requests, what it is sent becomes bytes.
+//!
+//! Reading waits for writing in one case: a client that does not read what it asked for is not read from either.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, ProtocolVersion};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+use crate::actor::{Backlog, Outbox, Told};
+use crate::content::Intake;
+use crate::core::{ConnectionId, Event, Outgoing};
+use crate::frames::{self, FRAME_OVERHEAD};
+use crate::limits::{CLOSE_MAX, FRAME_BYTES_MAX, WRITE_BYTES};
+use crate::memory::Memory;
+
+/// The way from a connection to the core, which outlives all connections.
+pub struct Link {
+    pub id: ConnectionId,
+    pub core: mpsc::Sender<Told>,
+    pub backlog: Arc<Backlog>,
+}
+
+/// Serves a connection for as long as it lasts.
+pub async fn serve(mut stream: TcpStream, link: Link, memory: Memory) {
+    let _ = stream.set_nodelay(true);
+    let (from, to) = stream.split();
+    let ended = link.talk(from, to, Intake::new(memory)).await;
+    link.tell(Event::Gone).await;
+    let error = ended.err().map(tracing::field::display);
+    tracing::debug!(connection = link.id.0, error, "a connection has ended");
+}
+
+impl Link {
+    async fn tell(&self, event: Event) {
+        // Only a broker that is being dropped has no core.
+        let _ = self.core.send((self.id, event, None)).await;
+    }
+
+    async fn talk(
+        &self,
+        mut from: ReadHalf<'_>,
+        mut to: WriteHalf<'_>,
+        mut intake: Intake,
+    ) -> io::Result<()> {
+        while intake.buffer.len() < PROTOCOL_HEADER.len() {
+            if !fill(&mut from, &mut intake).await? {
+                return Ok(());
+            }
+        }
+        if *intake.buffer.split_to(PROTOCOL_HEADER.len()) != *PROTOCOL_HEADER {
+            // Who speaks something else is told what is spoken here.
+            let mut bytes = Vec::new();
+            let header = AMQPFrame::ProtocolHeader(ProtocolVersion::amqp_0_9_1());
+            frames::encode(&header, &mut bytes);
+            return to.write_all(&bytes).await;
+        }
+        let (sender, outgoing) = mpsc::unbounded_channel();
+        let outbox = Outbox(sender, Arc::clone(&self.backlog));
+        let _ = self
+            .core
+            .send((self.id, Event::Connected, Some(outbox)))
+            .await;
+        tokio::select! {
+            ended = self.read(from, intake) => ended,
+            ended = self.write(to, outgoing) => ended,
+        }
+    }
+
+    async fn read(&self, mut from: ReadHalf<'_>, mut intake: Intake) -> io::Result<()> {
+        loop {
+            match intake.next() {
+                Ok(Some(request)) => {
+                    self.backlog.room().await;
+                    self.tell(Event::Request(request)).await;
+                }
+                Ok(None) if fill(&mut from, &mut intake).await? => {}
+                Ok(None) => return Ok(()),
+                Err(refusal) => {
+                    self.tell(Event::Fault(refusal)).await;
+                    break;
+                }
+            }
+        }
+        // What follows can't be understood. It is read until the writer has said why, and ends the connection.
+        while fill(&mut from, &mut intake).await? {
+            intake.buffer.clear();
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        mut to: WriteHalf<'_>,
+        mut outgoing: UnboundedReceiver<Outgoing>,
+    ) -> io::Result<()> {
+        let (mut buffer, mut bytes_max) = (Vec::new(), FRAME_BYTES_MAX as usize);
+        let (mut patience, mut closing) = (None, false);
+        loop {
+            let (mut written, mut ended) = (0, false);
+            match within(patience, outgoing.recv()).await {
+                Err(_) if closing => return Ok(()),
+                Err(_) => frames::encode(&AMQPFrame::Heartbeat, &mut buffer),
+                Ok(None) => return Ok(()),
+                Ok(mut next) => {
+                    while let Some(outgoing_now) = next {
+                        written += outgoing_now.bytes();
+                        match outgoing_now {
+                            Outgoing::Tuned(frame_max, heartbeat) => {
+                                // Two an interval: one may be late.
+                                (bytes_max, patience) =
+                                    (frame_max, heartbeat.map(|interval| interval / 2));
+                            }
+                            Outgoing::Closing => (patience, closing) = (Some(CLOSE_MAX), true),
+                            Outgoing::End => ended = true,
+                            other => put(other, bytes_max, &mut buffer, &mut to).await?,
+                        }
+                        next = outgoing.try_recv().ok();
+                    }
+                }
+            }
+            to.write_all(&buffer).await?;
+            buffer.clear();
+            if ended {
+                return to.shutdown().await;
+            }
+            self.backlog.subtract(written);
+            self.tell(Event::Written(written)).await;
+        }
+    }
+}
+
+/// Reads what there is; false when there will be nothing more.
+async fn fill(from: &mut ReadHalf<'_>, intake: &mut Intake) -> io::Result<bool> {
+    intake.buffer.reserve(READ_BYTES);
+    let reading = from.read_buf(&mut intake.buffer);
+    Ok(within(intake.patience, reading).await?? > 0)
+}
+
+async fn within<F: Future>(patience: Option<Duration>, future: F) -> io::Result<F::Output> {
+    match patience {
+        Some(patience) => Ok(tokio::time::timeout(patience, future).await?),
+        None => Ok(future.await),
+    }
+}
+
+/// Adds what is sent to the buffer, and writes the buffer whenever it holds enough.
+async fn put(
+    next: Outgoing,
+    bytes_max: usize,
+    buffer: &mut Vec<u8>,
+    to: &mut WriteHalf<'_>,
+) -> io::Result<()> {
+    let (channel, method, message) = match next {
+        Outgoing::Method(channel, method) => (channel, method, None),
+        Outgoing::Content(channel, method, message) => (channel, method, Some(message)),
+        Outgoing::Tuned(..) | Outgoing::Closing | Outgoing::End => return Ok(()),
+    };
+    let class_id = method.get_amqp_class_id();
+    frames::encode(&AMQPFrame::Method(channel, method), buffer);
+    if let Some(message) = message {
+        let (body_size, properties) = (message.body.len() as u64, message.properties.clone());
+        let header = AMQPContentHeader {
+            class_id,
+            body_size,
+            properties,
+        };
+        frames::encode(&AMQPFrame::Header(channel, header), buffer);
+        for piece in message.body.chunks(bytes_max - FRAME_OVERHEAD) {
+            frames::encode_body(channel, piece, buffer);
+            if buffer.len() >= WRITE_BYTES {
+                to.write_all(buffer).await?;
+                buffer.clear();
+            }
+        }
+    }
+    Ok(())
+}
+
+const PROTOCOL_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
+/// What is read at once, at most.
+const READ_BYTES: usize = 16 * 1_024;

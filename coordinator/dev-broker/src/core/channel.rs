@@ -1,0 +1,185 @@
+//! Channels: which method goes where, and what becomes of a channel's things when it ends.
+
+use std::collections::BTreeMap;
+
+use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, exchange, queue};
+use amq_protocol::types::ShortString;
+
+use super::consume::Consumer;
+use super::handshake::{Client, Stage};
+use super::queue::{Entry, QueueId};
+use super::{Answer, ConnectionId, Core, Place, Result, answer, method};
+use crate::content::Request;
+use crate::refusal::refuse;
+
+/// An open channel.
+#[derive(Debug, Default)]
+pub struct Channel {
+    /// Told to close; only its confirmation counts.
+    closing: bool,
+    /// How many messages were published since the client asked for confirms, if it did.
+    pub confirms: Option<u64>,
+    /// For each consumer that comes; 0 is no limit.
+    pub prefetch: u16,
+    /// For all consumers together; 0 is no limit.
+    pub prefetch_all: u16,
+    /// What an empty name stands for.
+    pub last_queue: ShortString,
+    pub last_tag: u64,
+    pub unacked: BTreeMap<u64, Unacked>,
+    /// How many of them came to consumers.
+    pub consumed: usize,
+    pub consumers: BTreeMap<ShortString, Consumer>,
+}
+
+/// A delivery that waits for its acknowledgement.
+#[derive(Debug)]
+pub struct Unacked {
+    pub queue: QueueId,
+    pub entry: Entry,
+    /// Who got it; `None` for who polled.
+    pub consumer: Option<ShortString>,
+}
+
+impl Channel {
+    /// The queues it consumes.
+    pub fn queues(&self) -> impl Iterator<Item = QueueId> {
+        self.consumers.values().map(|consumer| consumer.queue)
+    }
+}
+
+impl Core {
+    pub fn serve(&mut self, place: Place, request: Request) -> Answer {
+        use basic::AMQPMethod as Basic;
+        use exchange::AMQPMethod as Exchange;
+        use queue::AMQPMethod as Queue;
+        let Place(id, channel) = place;
+        if channel == 0 {
+            return self.connection_method(id, request.method);
+        }
+        match self.connections.get(&id).map(|client| client.stage) {
+            Some(Stage::Open) => {}
+            Some(Stage::Closing) | None => return Ok(None),
+            Some(_) => refuse!(COMMAND_INVALID => "the connection is not open"),
+        }
+        if let AMQPClass::Channel(method) = request.method {
+            return self.channel_method(place, &method);
+        }
+        if self.channel(place)?.closing {
+            return Ok(None);
+        }
+        match (request.method, request.content) {
+            (AMQPClass::Basic(Basic::Publish(m)), Some(content)) => self.publish(place, m, content),
+            (AMQPClass::Basic(Basic::Qos(m)), _) => self.qos(place, &m),
+            (AMQPClass::Basic(Basic::Consume(m)), _) => self.consume(place, m),
+            (AMQPClass::Basic(Basic::Cancel(m)), _) => self.cancel(place, m),
+            (AMQPClass::Basic(Basic::Get(m)), _) => self.get(place, &m),
+            (AMQPClass::Basic(Basic::Ack(m)), _) => self.ack(place, m.delivery_tag, m.multiple),
+            (AMQPClass::Basic(Basic::Reject(m)), _) => {
+                self.reject(place, m.delivery_tag, false, m.requeue)
+            }
+            (AMQPClass::Basic(Basic::Nack(m)), _) => {
+                self.reject(place, m.delivery_tag, m.multiple, m.requeue)
+            }
+            (AMQPClass::Queue(Queue::Declare(m)), _) => self.declare_queue(place, m),
+            (AMQPClass::Queue(Queue::Bind(m)), _) => self.bind(place, m),
+            (AMQPClass::Queue(Queue::Unbind(m)), _) => self.unbind(place, m),
+            (AMQPClass::Queue(Queue::Purge(m)), _) => self.purge(place, &m),
+            (AMQPClass::Queue(Queue::Delete(m)), _) => self.delete_queue(place, &m),
+            (AMQPClass::Exchange(Exchange::Declare(m)), _) => self.declare_exchange(m),
+            (AMQPClass::Exchange(Exchange::Delete(m)), _) => self.delete_exchange(&m),
+            (AMQPClass::Confirm(confirm::AMQPMethod::Select(m)), _) => {
+                self.channel(place)?.confirms.get_or_insert(0);
+                answer!(m.nowait => (Confirm confirm SelectOk {}))
+            }
+            (AMQPClass::Access(_), _) => answer!((Access access RequestOk {})),
+            (method, _) => refuse!(NOT_IMPLEMENTED => "class {} method {}",
+                method.get_amqp_class_id(), method.get_amqp_method_id()),
+        }
+    }
+
+    fn channel_method(&mut self, place: Place, method: &channel::AMQPMethod) -> Answer {
+        use channel::AMQPMethod::{Close, CloseOk, Flow, Open};
+        match method {
+            Open(_) if self.channel(place).is_ok() => {
+                refuse!(CHANNEL_ERROR => "second 'channel.open' seen")
+            }
+            Open(_) => {
+                let client = self.connections.get_mut(&place.0);
+                client.map(|client| client.channels.insert(place.1, Channel::default()));
+                answer!((Channel channel OpenOk {}))
+            }
+            Close(_) => {
+                self.release_channel(place, false);
+                answer!((Channel channel CloseOk {}))
+            }
+            CloseOk(_) => {
+                self.release_channel(place, false);
+                Ok(None)
+            }
+            Flow(channel::Flow { active: true }) => {
+                answer!((Channel channel FlowOk { active: true }))
+            }
+            _ => refuse!(NOT_IMPLEMENTED => "active=false"),
+        }
+    }
+
+    pub fn channel(&mut self, place: Place) -> Result<&mut Channel> {
+        channel_of(&mut self.connections, place)
+    }
+
+    /// Ends the consumers of a channel and puts back what it has not acknowledged. It stays until its client confirms,
+    /// or goes at once.
+    pub fn release_channel(&mut self, place: Place, closing: bool) {
+        let client = self.connections.get_mut(&place.0);
+        let Some((client, channel)) = client.and_then(|client| {
+            let channel = client.channels.remove(&place.1)?;
+            Some((client, channel))
+        }) else {
+            return;
+        };
+        if closing {
+            client.channels.insert(
+                place.1,
+                Channel {
+                    closing,
+                    ..Channel::default()
+                },
+            );
+        }
+        for (tag, consumer) in channel.consumers {
+            self.leave(place, &tag, consumer.queue);
+        }
+        for unacked in channel.unacked.into_values() {
+            self.put_back(unacked);
+        }
+    }
+
+    /// Gives back everything a connection has.
+    pub fn release(&mut self, id: ConnectionId) {
+        let client = self.connections.get(&id);
+        let channels = client.map(|client| Vec::from_iter(client.channels.keys().copied()));
+        for channel in channels.unwrap_or_default() {
+            self.release_channel(Place(id, channel), false);
+        }
+        let own = self
+            .queues
+            .iter()
+            .filter(|(_, queue)| queue.owner == Some(id));
+        for queue in Vec::from_iter(own.map(|(queue, _)| *queue)) {
+            self.remove_queue(queue);
+        }
+    }
+}
+
+/// A channel, borrowed so that the rest of the core can be had beside it.
+pub fn channel_of(
+    connections: &mut BTreeMap<ConnectionId, Client>,
+    Place(id, channel): Place,
+) -> Result<&mut Channel> {
+    let client = connections.get_mut(&id);
+    match client.and_then(|client| client.channels.get_mut(&channel)) {
+        Some(channel) => Ok(channel),
+        None => refuse!(CHANNEL_ERROR => "expected 'channel.open'"),
+    }
+}

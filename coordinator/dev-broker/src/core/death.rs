@@ -1,0 +1,144 @@
+//! Dead letters: what a queue gives up goes to its dead letter exchange, and tells in `x-death` how it got there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amq_protocol::protocol::BasicProperties;
+use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
+
+use super::queue::QueueId;
+use super::{Core, Message};
+use crate::limits::DEATHS_MAX;
+
+/// Why a queue gives up a message: a consumer rejected it.
+pub const REJECTED: &str = "rejected";
+/// It waited too long.
+pub const EXPIRED: &str = "expired";
+/// The queue had too many.
+pub const MAX_LENGTH: &str = "maxlen";
+/// It came back too often.
+pub const DELIVERY_LIMIT: &str = "delivery_limit";
+
+impl Core {
+    /// Sends a message that a queue gives up to where the queue says, if it does.
+    pub fn dead_letter(&mut self, from: QueueId, message: &Message, why: &str) {
+        let queue = self
+            .queues
+            .get(&from)
+            .map(|queue| (&queue.name, &queue.policy));
+        let Some((name, policy)) = queue else {
+            return;
+        };
+        let Some(exchange) = policy.dead_letter_exchange.clone() else {
+            return;
+        };
+        let key = policy.dead_letter_key.as_ref();
+        let headers = message.died(name, why, self.now);
+        let dead = Arc::new(Message {
+            exchange,
+            routing_key: key.unwrap_or(&message.routing_key).clone(),
+            properties: lasting(&message.properties).with_headers(headers.clone()),
+            body: Arc::clone(&message.body),
+            hold: Arc::clone(&message.hold),
+        });
+        let deaths = deaths(&headers);
+        for target in self.route(&dead) {
+            let to = self.queues.get(&target);
+            let cycles = why != REJECTED && to.is_some_and(|to| is_cycle(deaths, &to.name));
+            if cycles || deaths.len() > DEATHS_MAX {
+                tracing::warn!("dropped a message that would be dead-lettered for ever");
+                continue;
+            }
+            self.enqueue(target, Arc::clone(&dead));
+        }
+    }
+}
+
+impl Message {
+    /// The headers with this death as the newest; that a queue gives it up for the same reason again is counted.
+    fn died(&self, queue: &ShortString, why: &str, now: Duration) -> FieldTable {
+        let mut headers = self.properties.headers().clone().unwrap_or_default();
+        let mut all = deaths(&headers).to_vec();
+        let parts = [
+            ("reason", why),
+            ("queue", queue.as_str()),
+            ("exchange", self.exchange.as_str()),
+        ];
+        let is_same =
+            |death: &AMQPValue| has(death, "reason", why) && has(death, "queue", queue.as_str());
+        let before = all.iter().position(is_same).map(|at| all.remove(at));
+        let newest = if let Some(AMQPValue::FieldTable(mut death)) = before {
+            let count = match death.inner().get("count") {
+                Some(AMQPValue::LongLongInt(count)) => count.saturating_add(1),
+                _ => 1,
+            };
+            death.insert("count".into(), AMQPValue::LongLongInt(count));
+            death
+        } else {
+            let keys = vec![text(self.routing_key.as_str())];
+            let mut death = FieldTable::default();
+            death.insert("count".into(), AMQPValue::LongLongInt(1));
+            death.insert("time".into(), AMQPValue::Timestamp(now.as_secs()));
+            death.insert("routing-keys".into(), AMQPValue::FieldArray(keys.into()));
+            let expiration = self.properties.expiration().as_ref();
+            let original = expiration.map(|value| ("original-expiration", value.as_str()));
+            for (name, value) in parts.into_iter().chain(original) {
+                death.insert(name.into(), text(value));
+            }
+            death
+        };
+        all.insert(0, AMQPValue::FieldTable(newest));
+        let is_first = !headers.contains_key("x-first-death-reason");
+        headers.insert("x-death".into(), AMQPValue::FieldArray(all.into()));
+        for (name, value) in parts.into_iter().filter(|_| is_first) {
+            headers.insert(format!("x-first-death-{name}").into(), text(value));
+        }
+        for (name, value) in parts {
+            headers.insert(format!("x-last-death-{name}").into(), text(value));
+        }
+        headers
+    }
+}
+
+fn deaths(headers: &FieldTable) -> &[AMQPValue] {
+    match headers.inner().get("x-death") {
+        Some(AMQPValue::FieldArray(deaths)) => deaths.as_slice(),
+        _ => &[],
+    }
+}
+
+/// Whether a message comes back to a queue without anybody having rejected it in between: it would do so for ever.
+fn is_cycle(deaths: &[AMQPValue], queue: &ShortString) -> bool {
+    let mut since = deaths
+        .iter()
+        .take_while(|death| !has(death, "reason", REJECTED));
+    since.any(|death| has(death, "queue", queue.as_str()))
+}
+
+fn has(death: &AMQPValue, name: &str, value: &str) -> bool {
+    let AMQPValue::FieldTable(death) = death else {
+        return false;
+    };
+    death.inner().get(name) == Some(&text(value))
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+/// A copy of the properties without headers and expiration: what expired once does not expire again.
+fn lasting(original: &BasicProperties) -> BasicProperties {
+    let mut copy = BasicProperties::default();
+    macro_rules! keep {
+        ($($get:ident $with:ident)*) => {
+            $(if let Some(value) = original.$get().clone() { copy = copy.$with(value); })*
+        };
+    }
+    keep!(
+        content_type with_content_type content_encoding with_content_encoding kind with_type
+        delivery_mode with_delivery_mode priority with_priority timestamp with_timestamp
+        correlation_id with_correlation_id reply_to with_reply_to message_id with_message_id
+        user_id with_user_id app_id with_app_id cluster_id with_cluster_id
+    );
+    copy
+}

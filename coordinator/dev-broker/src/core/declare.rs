@@ -1,0 +1,246 @@
+//! Queues and exchanges: declared, bound, emptied, deleted.
+
+use amq_protocol::protocol::{exchange, queue};
+use amq_protocol::types::ShortString;
+
+use super::arguments::{Policy, assert_equivalent};
+use super::exchange::{Binding, Exchange, KINDS};
+use super::queue::{Queue, QueueId};
+use super::{Answer, Core, Place, Result, answer, method};
+use crate::limits::{BINDINGS_MAX, EXCHANGES_MAX, QUEUES_MAX};
+use crate::refusal::{RESOURCE_LOCKED, Refusal, refuse};
+
+impl Core {
+    pub fn declare_queue(&mut self, place: Place, declare: queue::Declare) -> Answer {
+        let nowait = declare.nowait;
+        let id = match self.queue_names.get(&declare.queue) {
+            _ if declare.passive => self.accessible_queue(place, &declare.queue)?,
+            None => self.add_queue(place, declare)?,
+            Some(id) => {
+                let queue = &self.queues[id];
+                let what = format!("queue '{}'", queue.name);
+                let durable = ("durable", declare.durable, queue.durable);
+                let auto_delete = ("auto_delete", declare.auto_delete, queue.auto_delete);
+                assert_equivalent(&what, &[durable, auto_delete])?;
+                queue.policy.assert_equivalent(&what, &declare.arguments)?;
+                if queue.owner != declare.exclusive.then_some(place.0) {
+                    return Err(locked(&queue.name));
+                }
+                *id
+            }
+        };
+        self.touched.insert(id);
+        let (mut name, mut message_count, mut consumer_count) = (ShortString::default(), 0, 0);
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.used = self.now;
+            (name, message_count) = (queue.name.clone(), queue.count());
+            consumer_count = u32::try_from(queue.consumers.len()).unwrap_or(u32::MAX);
+        }
+        self.channel(place)?.last_queue = name.clone();
+        answer!(nowait => (Queue queue DeclareOk { queue: name, message_count, consumer_count }))
+    }
+
+    fn add_queue(&mut self, place: Place, declare: queue::Declare) -> Result<QueueId> {
+        let (unique, mut name) = (self.unique("amq.gen"), declare.queue);
+        if name.as_str().starts_with("amq.") {
+            refuse!(ACCESS_REFUSED => "queue name '{name}' contains reserved prefix 'amq.*'");
+        }
+        if name.as_str().is_empty() {
+            name = unique;
+        }
+        if self.queues.len() >= QUEUES_MAX {
+            refuse!(RESOURCE_ERROR => "this broker has no more than {QUEUES_MAX} queues");
+        }
+        let id = QueueId(self.serial);
+        let queue = Queue {
+            policy: Policy::parse(name.as_str(), declare.arguments)?,
+            name: name.clone(),
+            durable: declare.durable,
+            auto_delete: declare.auto_delete,
+            owner: declare.exclusive.then_some(place.0),
+            ..Queue::default()
+        };
+        self.queues.insert(id, queue);
+        self.queue_names.insert(name, id);
+        Ok(id)
+    }
+
+    /// The name itself or, when it is empty, that of the queue that was declared last on the channel.
+    fn queue_name(&mut self, place: Place, name: &ShortString) -> Result<ShortString> {
+        if !name.as_str().is_empty() {
+            return Ok(name.clone());
+        }
+        let last = self.channel(place)?.last_queue.clone();
+        if last.as_str().is_empty() {
+            refuse!(NOT_FOUND => "no previously declared queue");
+        }
+        Ok(last)
+    }
+
+    /// A queue that is there and not exclusive to somebody else.
+    pub fn accessible_queue(&mut self, place: Place, name: &ShortString) -> Result<QueueId> {
+        let name = self.queue_name(place, name)?;
+        match self.queue_names.get(&name) {
+            None => refuse!(NOT_FOUND => "no queue '{name}' in vhost '/'"),
+            Some(id) => match self.queues[id].owner {
+                Some(owner) if owner != place.0 => Err(locked(&name)),
+                _ => Ok(*id),
+            },
+        }
+    }
+
+    pub fn purge(&mut self, place: Place, purge: &queue::Purge) -> Answer {
+        let id = self.accessible_queue(place, &purge.queue)?;
+        let message_count = self.queues[&id].count();
+        while self.queues.get_mut(&id).and_then(Queue::pop).is_some() {}
+        self.touched.insert(id);
+        answer!(purge.nowait => (Queue queue PurgeOk { message_count }))
+    }
+
+    pub fn delete_queue(&mut self, place: Place, delete: &queue::Delete) -> Answer {
+        let name = self.queue_name(place, &delete.queue)?;
+        let mut message_count = 0;
+        if self.queue_names.contains_key(&name) {
+            let id = self.accessible_queue(place, &name)?;
+            let queue = &self.queues[&id];
+            message_count = queue.count();
+            if delete.if_unused && !queue.consumers.is_empty() {
+                refuse!(PRECONDITION_FAILED => "queue '{name}' in vhost '/' in use");
+            }
+            if delete.if_empty && message_count > 0 {
+                refuse!(PRECONDITION_FAILED => "queue '{name}' in vhost '/' not empty");
+            }
+            self.remove_queue(id);
+        }
+        answer!(delete.nowait => (Queue queue DeleteOk { message_count }))
+    }
+
+    pub fn bind(&mut self, place: Place, bind: queue::Bind) -> Answer {
+        let queue = self.accessible_queue(place, &bind.queue)?;
+        let (mut routing_key, arguments) = (bind.routing_key, bind.arguments);
+        if bind.queue.as_str().is_empty() && routing_key.as_str().is_empty() {
+            routing_key = self.queues[&queue].name.clone();
+        }
+        let binding = Binding {
+            queue,
+            routing_key,
+            arguments,
+        };
+        not_default(&bind.exchange)?;
+        let is_known = self
+            .existing_exchange(&bind.exchange)?
+            .bindings
+            .contains(&binding);
+        let counts = self
+            .exchanges
+            .values()
+            .map(|exchange| exchange.bindings.len());
+        if counts.sum::<usize>() >= BINDINGS_MAX {
+            refuse!(RESOURCE_ERROR => "this broker has no more than {BINDINGS_MAX} bindings");
+        }
+        let exchange = self.exchanges.get_mut(&bind.exchange);
+        if let Some(exchange) = exchange.filter(|_| !is_known) {
+            exchange.bindings.push(binding);
+        }
+        answer!(bind.nowait => (Queue queue BindOk {}))
+    }
+
+    pub fn unbind(&mut self, place: Place, unbind: queue::Unbind) -> Answer {
+        not_default(&unbind.exchange)?;
+        let name = self.queue_name(place, &unbind.queue)?;
+        if self.queue_names.contains_key(&name) {
+            let queue = self.accessible_queue(place, &name)?;
+            let (routing_key, arguments) = (unbind.routing_key, unbind.arguments);
+            let gone = Binding {
+                queue,
+                routing_key,
+                arguments,
+            };
+            self.unbind_where(|exchange, binding| *exchange == unbind.exchange && *binding == gone);
+        }
+        answer!((Queue queue UnbindOk {}))
+    }
+
+    pub fn existing_exchange(&self, name: &ShortString) -> Result<&Exchange> {
+        match self.exchanges.get(name) {
+            Some(exchange) => Ok(exchange),
+            None => refuse!(NOT_FOUND => "no exchange '{name}' in vhost '/'"),
+        }
+    }
+
+    pub fn declare_exchange(&mut self, declare: exchange::Declare) -> Answer {
+        let (name, asked) = (&declare.exchange, declare.kind.as_str());
+        let (durable, auto_delete, internal) =
+            (declare.durable, declare.auto_delete, declare.internal);
+        let kind = KINDS.into_iter().find(|kind| *kind == asked);
+        match (self.exchanges.get(name), kind) {
+            (_, _) if declare.passive && name.as_str().is_empty() => {}
+            (None, _) if declare.passive => {
+                refuse!(NOT_FOUND => "no exchange '{name}' in vhost '/'")
+            }
+            (Some(_), _) if declare.passive => {}
+            (_, None) => refuse!(COMMAND_INVALID => "unknown exchange type '{asked}'"),
+            (Some(exchange), Some(kind)) if exchange.kind != kind => refuse!(PRECONDITION_FAILED =>
+                "inequivalent arg 'type' for exchange '{name}' in vhost '/': received '{kind}' but current is '{}'",
+                exchange.kind),
+            (Some(exchange), _) => {
+                let durable = ("durable", durable, exchange.durable);
+                let auto_delete = ("auto_delete", auto_delete, exchange.auto_delete);
+                let internal = ("internal", internal, exchange.internal);
+                let what = format!("exchange '{name}'");
+                assert_equivalent(&what, &[durable, auto_delete, internal])?;
+            }
+            (None, Some(kind)) => {
+                not_default(name)?;
+                if name.as_str().starts_with("amq.") {
+                    refuse!(ACCESS_REFUSED => "exchange name '{name}' contains reserved prefix 'amq.*'");
+                }
+                if declare.arguments.contains_key("alternate-exchange") {
+                    refuse!(NOT_IMPLEMENTED => "alternate-exchange");
+                }
+                if self.exchanges.len() >= EXCHANGES_MAX {
+                    refuse!(RESOURCE_ERROR => "this broker has no more than {EXCHANGES_MAX} exchanges");
+                }
+                let bindings = Vec::new();
+                let exchange = Exchange {
+                    kind,
+                    durable,
+                    auto_delete,
+                    internal,
+                    bindings,
+                };
+                self.exchanges.insert(name.clone(), exchange);
+            }
+        }
+        answer!(declare.nowait => (Exchange exchange DeclareOk {}))
+    }
+
+    pub fn delete_exchange(&mut self, delete: &exchange::Delete) -> Answer {
+        let name = &delete.exchange;
+        not_default(name)?;
+        if name.as_str().starts_with("amq.") {
+            refuse!(ACCESS_REFUSED => "deletion of system exchange '{name}' in vhost '/' not allowed");
+        }
+        let exchange = self.exchanges.get(name);
+        if delete.if_unused && exchange.is_some_and(|exchange| !exchange.bindings.is_empty()) {
+            refuse!(PRECONDITION_FAILED => "exchange '{name}' in vhost '/' in use");
+        }
+        self.exchanges.remove(name);
+        answer!(delete.nowait => (Exchange exchange DeleteOk {}))
+    }
+}
+
+fn not_default(name: &ShortString) -> Result<()> {
+    if name.as_str().is_empty() {
+        refuse!(ACCESS_REFUSED => "operation not permitted on the default exchange");
+    }
+    Ok(())
+}
+
+fn locked(name: &ShortString) -> Refusal {
+    let text = format!(
+        "cannot obtain exclusive access to locked queue '{name}' in vhost '/'. It could be originally declared on \
+         another connection or the exclusive property value does not match that of the original declaration."
+    );
+    Refusal::new(RESOURCE_LOCKED, text)
+}

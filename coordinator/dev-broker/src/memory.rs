@@ -1,0 +1,44 @@
+//! The account of what messages take, wherever they are: being received, in queues, unacknowledged, being sent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The account; clones are the same account.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    used: Arc<AtomicUsize>,
+    max: usize,
+}
+
+/// A part of the memory, in bytes, given back when dropped.
+#[derive(Debug)]
+pub struct Hold(Arc<AtomicUsize>, usize);
+
+impl Memory {
+    pub fn new(max: usize) -> Self {
+        let used = Arc::default();
+        Self { used, max }
+    }
+
+    /// Takes a part, or `None` where so much is not left.
+    pub fn take(&self, bytes: usize) -> Option<Hold> {
+        let hold = self.charge(bytes);
+        (self.used() <= self.max).then_some(hold)
+    }
+
+    /// Takes a part whether it is left or not: the next `take` pays for it.
+    pub fn charge(&self, bytes: usize) -> Hold {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+        Hold(Arc::clone(&self.used), bytes)
+    }
+
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,58 @@
+//! How a client's request is refused: with RabbitMQ's codes and texts, since clients and their users know those.
+
+use amq_protocol::types::ShortString;
+
+/// A refusal, on its way to become a `close` of a channel or of a connection.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{} - {text}", code.1)]
+pub struct Refusal {
+    code: Code,
+    text: String,
+}
+
+/// A reply code of AMQP, and its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Code(u16, &'static str);
+
+pub const CONNECTION_FORCED: Code = Code(320, "CONNECTION_FORCED");
+pub const ACCESS_REFUSED: Code = Code(403, "ACCESS_REFUSED");
+pub const NOT_FOUND: Code = Code(404, "NOT_FOUND");
+pub const RESOURCE_LOCKED: Code = Code(405, "RESOURCE_LOCKED");
+pub const PRECONDITION_FAILED: Code = Code(406, "PRECONDITION_FAILED");
+pub const FRAME_ERROR: Code = Code(501, "FRAME_ERROR");
+pub const SYNTAX_ERROR: Code = Code(502, "SYNTAX_ERROR");
+pub const COMMAND_INVALID: Code = Code(503, "COMMAND_INVALID");
+pub const CHANNEL_ERROR: Code = Code(504, "CHANNEL_ERROR");
+pub const UNEXPECTED_FRAME: Code = Code(505, "UNEXPECTED_FRAME");
+pub const RESOURCE_ERROR: Code = Code(506, "RESOURCE_ERROR");
+pub const NOT_ALLOWED: Code = Code(530, "NOT_ALLOWED");
+pub const NOT_IMPLEMENTED: Code = Code(540, "NOT_IMPLEMENTED");
+
+impl Refusal {
+    pub fn new(code: Code, text: String) -> Self {
+        Self { code, text }
+    }
+
+    pub fn reply_code(&self) -> u16 {
+        self.code.0
+    }
+
+    /// The text of the `close`, cut to what fits.
+    pub fn reply_text(&self) -> ShortString {
+        let text = self.to_string();
+        ShortString::from(&text[..text.floor_char_boundary(usize::from(u8::MAX))])
+    }
+
+    /// Whether it closes only the channel.
+    pub fn is_soft(&self) -> bool {
+        (403..=406).contains(&self.code.0)
+    }
+}
+
+/// Leaves a function with a refusal: `refuse!(NOT_FOUND => "no queue '{name}'")`.
+macro_rules! refuse {
+    ($code:ident => $($text:tt)*) => {
+        return Err($crate::refusal::Refusal::new($crate::refusal::$code, format!($($text)*)))
+    };
+}
+pub(crate) use refuse;
