@@ -256,6 +256,19 @@ impl Store for ModelStore {
         })
     }
 
+    async fn recall(&self) -> Result<(), Error> {
+        self.write(|tables| {
+            let now = tables.now;
+            for lease in tables.coordinators.values_mut() {
+                (lease.until, lease.sent_through) = (now, 0);
+            }
+            for wait in tables.waits.values_mut().filter(|wait| wait.republish) {
+                wait.number.get_or_insert(1);
+            }
+            Ok(())
+        })
+    }
+
     async fn due(
         &self,
         coordinator: CoordinatorId,

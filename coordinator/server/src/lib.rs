@@ -13,4 +13,4 @@ pub mod settings;
 pub mod store;
 pub mod timers;
 
-pub use serve::serve;
+pub use serve::{Embedded, serve, serve_embedded};

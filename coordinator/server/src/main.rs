@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use sagamore::bus::LOG_DIRECTIVE;
-use sagamore::cli::{Cli, Command, health, validate};
+use sagamore::cli::{Cli, Command, Dev, health, validate};
 use sagamore::settings::{LogFormat, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,10 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve { config } => serve(config.as_deref()),
+        Command::Dev(dev) => {
+            run_dev(dev)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Validate { files } => {
             let accepted = validate(&files, &mut io::stdout().lock())?;
             Ok(if accepted {
@@ -45,14 +49,31 @@ fn run() -> anyhow::Result<ExitCode> {
 
 fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(config)?;
-    start_log(&settings)?;
+    start_log(&settings.log, settings.log_format)?;
+    until_told(|stop| sagamore::serve(settings, stop))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_dev(dev: Dev) -> anyhow::Result<()> {
+    // What it prints is for a person, who wants to hear of trouble only.
+    let log = std::env::var("SAGAMORE_LOG").or_else(|_| std::env::var("RUST_LOG"));
+    start_log(log.as_deref().unwrap_or("warn"), LogFormat::Text)?;
+    until_told(async |stop| {
+        let environment = sagamore::settings::environment();
+        dev.run(environment, &mut io::stdout(), stop).await
+    })
+}
+
+/// Runs until the process is told to end.
+fn until_told<F: Future<Output = anyhow::Result<()>>>(
+    run: impl FnOnce(CancellationToken) -> F,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("failed to start the runtime")?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
         tokio::spawn(cancel_when_told(stop.clone()));
-        sagamore::serve(settings, stop).await
-    })?;
-    Ok(ExitCode::SUCCESS)
+        run(stop).await
+    })
 }
 
 /// Cancels at the first SIGINT or SIGTERM; whoever presses Ctrl-C a second time does not want to wait.
@@ -72,15 +93,15 @@ async fn cancel_when_told(stop: CancellationToken) {
     std::process::exit(130);
 }
 
-fn start_log(settings: &Settings) -> anyhow::Result<()> {
+fn start_log(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     // First, so that whoever asks for more about them gets it.
-    let filters = format!("{LOG_DIRECTIVE},{}", settings.log);
+    let filters = format!("{LOG_DIRECTIVE},{filter}");
     let filter = EnvFilter::try_new(filters).context("the log filter is unusable")?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
-    match settings.log_format {
+    match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
     }

@@ -1,12 +1,15 @@
 //! `sagamore serve`: everything put together, and taken apart again in the right order.
 
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use backoff::ExponentialBackoffBuilder;
+use sagamore_dev_broker::Broker;
 use sagamore_messages::{Names, TokenKey};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -21,7 +24,7 @@ use crate::bus::{self, Bus, CommandError};
 use crate::commands::Commands;
 use crate::lease::Lease;
 use crate::settings::Settings;
-use crate::store::{CoordinatorId, Error as StoreError, PostgresStore, Store};
+use crate::store::{CoordinatorId, Error as StoreError, PostgresStore, SqliteStore, Store};
 use crate::timers::Timers;
 
 /// Lanes that commit concurrently.
@@ -44,7 +47,7 @@ pub async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Resul
     let Some(started) = stop.run_until_cancelled(connect(&settings)).await else {
         return Ok(());
     };
-    Coordinator::new(settings, started?, listener.local_addr()?)?
+    Coordinator::new(settings, started?, listener.local_addr()?)
         .run(listener, stop)
         .await
 }
@@ -78,30 +81,114 @@ async fn connect(settings: &Settings) -> anyhow::Result<PostgresStore> {
         .context("failed to open the database (DATABASE_URL)")
 }
 
-/// A coordinator that is about to run.
-struct Coordinator {
+/// Runs a coordinator with nothing installed: on a SQLite file, and on a broker of its own that forgets what it had when it ends.
+///
+/// # Errors
+/// What keeps it from starting: an address that is taken, a file that another process has open.
+pub async fn serve_embedded(embedded: Embedded, stop: CancellationToken) -> anyhow::Result<()> {
+    let Embedded {
+        settings,
+        store,
+        broker,
+        listener,
+    } = embedded;
+    // What the broker had when it ended is gone.
+    let recalled = store.recall().await;
+    recalled.context("failed to take the open task messages for not sent")?;
+    let address = listener.local_addr()?;
+    let broker_stop = CancellationToken::new();
+    let brokering = tokio::spawn(broker.run(broker_stop.clone()));
+    let served = Coordinator::new(settings, store.clone(), address)
+        .run(listener, stop)
+        .await;
+    broker_stop.cancel();
+    let _ = brokering.await;
+    store.close().await;
+    served
+}
+
+/// What [`serve_embedded`] runs on, ready to be told about before it runs.
+pub struct Embedded {
     settings: Settings,
-    store: PostgresStore,
+    store: SqliteStore,
+    broker: Broker,
+    listener: TcpListener,
+}
+
+impl Embedded {
+    /// Opens the file, and listens on both addresses.
+    ///
+    /// # Errors
+    /// The file or an address can't be had; the error names it and says what to do.
+    pub async fn open(
+        data: &Path,
+        http: SocketAddr,
+        amqp: SocketAddr,
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<Embedded> {
+        let listener = TcpListener::bind(http).await;
+        let listener = listener
+            .with_context(|| format!("failed to listen on {http}; --http gives another address"))?;
+        let broker = Broker::bind(amqp, sagamore_dev_broker::Settings::default()).await;
+        let broker = broker.with_context(|| {
+            format!("failed to listen for AMQP on {amqp}; --amqp gives another address")
+        })?;
+        let created = std::fs::create_dir_all(data);
+        created.with_context(|| format!("failed to make the directory {}", data.display()))?;
+        let file = data.join(FILE);
+        let store = SqliteStore::open(&file).await;
+        let store = store.with_context(|| {
+            format!(
+                "failed to open {}; --data gives another directory",
+                file.display()
+            )
+        })?;
+        let settings = Settings::embedded(environment, &file, &broker.url())?;
+        Ok(Embedded {
+            settings,
+            store,
+            broker,
+            listener,
+        })
+    }
+
+    /// Where the API listens.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn http(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// What a client of the broker connects to.
+    pub fn amqp_url(&self) -> String {
+        self.broker.url()
+    }
+}
+
+/// The file in the data directory that holds the executions.
+const FILE: &str = "sagamore.db";
+
+/// A coordinator that is about to run.
+struct Coordinator<S: Store> {
+    settings: Settings,
+    store: S,
     public_url: String,
     coordinator: CoordinatorId,
 }
 
-impl Coordinator {
-    fn new(
-        settings: Settings,
-        store: PostgresStore,
-        address: SocketAddr,
-    ) -> anyhow::Result<Coordinator> {
+impl<S: Store> Coordinator<S> {
+    fn new(settings: Settings, store: S, address: SocketAddr) -> Coordinator<S> {
         let public_url = settings
             .public_url
             .clone()
             .unwrap_or_else(|| format!("http://{address}"));
-        Ok(Coordinator {
+        Coordinator {
             settings,
             store,
             public_url,
             coordinator: CoordinatorId(Uuid::now_v7()),
-        })
+        }
     }
 
     async fn run(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
@@ -118,7 +205,7 @@ impl Coordinator {
     }
 
     /// Makes all parts and gives each what it needs of the others; none of them does anything yet.
-    fn assemble(self, token_key: TokenKey) -> anyhow::Result<Parts> {
+    fn assemble(self, token_key: TokenKey) -> anyhow::Result<Parts<S>> {
         let Coordinator {
             settings,
             store,
@@ -175,19 +262,19 @@ impl Coordinator {
 }
 
 /// The parts of a coordinator.
-struct Parts {
-    store: PostgresStore,
+struct Parts<S: Store> {
+    store: S,
     coordinator: CoordinatorId,
     lanes: TaskTracker,
     bus: Bus,
     outbox: Outbox,
     publications: mpsc::Receiver<Publication>,
-    api: api::Api<PostgresStore>,
-    lease: Lease<PostgresStore>,
-    timers: Timers<PostgresStore>,
+    api: api::Api<S>,
+    lease: Lease<S>,
+    timers: Timers<S>,
 }
 
-impl Parts {
+impl<S: Store> Parts<S> {
     /// Runs all of them until `stop`, then stops them in the right order.
     async fn serve(self, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
         let (bus_stop, lease_stop) = (CancellationToken::new(), CancellationToken::new());
@@ -238,10 +325,10 @@ fn bus_settings(settings: &Settings) -> bus::Settings {
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// What the bus calls.
-fn calls(
-    store: &PostgresStore,
+fn calls<S: Store>(
+    store: &S,
     advance: &Advance,
-    commands: &Commands<PostgresStore>,
+    commands: &Commands<S>,
     key: &TokenKey,
 ) -> bus::Calls {
     let (advance, store, commands) = (advance.clone(), store.clone(), commands.clone());

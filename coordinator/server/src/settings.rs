@@ -17,7 +17,7 @@ pub use error::{Error, Origin};
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// `DATABASE_URL`, `database_url`: the Postgres that keeps everything. Has to be set.
+    /// `DATABASE_URL`, `database_url`: the Postgres that keeps everything, or the file of an embedded coordinator. Has to be set.
     pub database_url: Url,
     /// `AMQP_URL`, `amqp_url`: the RabbitMQ that carries everything. Has to be set.
     pub amqp_url: Url,
@@ -100,13 +100,7 @@ impl Settings {
                 Some((name, text))
             }
         };
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            Some((
-                name.into_string().ok()?,
-                value.to_string_lossy().into_owned(),
-            ))
-        });
-        Settings::read(file, environment.collect())
+        Settings::read(file, environment())
     }
 
     /// The settings from the name and text of a file, and the variables of an environment.
@@ -118,6 +112,34 @@ impl Settings {
         environment: Vec<(String, String)>,
     ) -> Result<Settings, Error> {
         let given = Given::read(file, environment)?;
+        let database_url = given.url(
+            "database_url",
+            &["postgres", "postgresql"],
+            "postgres://user:password@host/database",
+        )?;
+        let amqp_url = given.url(
+            "amqp_url",
+            &["amqp", "amqps"],
+            "amqp://user:password@host:5672/%2f",
+        )?;
+        Settings::of(&given, database_url, amqp_url)
+    }
+
+    /// The settings of a coordinator on a SQLite file and a broker of its own, whatever `DATABASE_URL` and `AMQP_URL` say.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn embedded(
+        environment: Vec<(String, String)>,
+        file: &Path,
+        amqp_url: &str,
+    ) -> Result<Settings, Error> {
+        let given = Given::read(None, environment)?;
+        let database_url = Url(format!("sqlite://{}", file.display()));
+        Settings::of(&given, database_url, Url(amqp_url.to_owned()))
+    }
+
+    fn of(given: &Given, database_url: Url, amqp_url: Url) -> Result<Settings, Error> {
         let http = given.parse(
             "http",
             "an address and a port, as in 127.0.0.1:8083",
@@ -134,16 +156,8 @@ impl Settings {
             REGION_BYTES_MAX,
         )?;
         Ok(Settings {
-            database_url: given.url(
-                "database_url",
-                &["postgres", "postgresql"],
-                "postgres://user:password@host/database",
-            )?,
-            amqp_url: given.url(
-                "amqp_url",
-                &["amqp", "amqps"],
-                "amqp://user:password@host:5672/%2f",
-            )?,
+            database_url,
+            amqp_url,
             http: http.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8083))),
             public_url: given.parse(
                 "public_url",
@@ -159,6 +173,17 @@ impl Settings {
             log_format: given.log_format()?,
         })
     }
+}
+
+/// The variables of this process.
+pub fn environment() -> Vec<(String, String)> {
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        Some((
+            name.into_string().ok()?,
+            value.to_string_lossy().into_owned(),
+        ))
+    });
+    variables.collect()
 }
 
 /// A setting's name in the file, and its name in the environment.

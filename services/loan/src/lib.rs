@@ -11,6 +11,7 @@ mod coordinator;
 pub mod credit;
 pub mod funds;
 pub mod notifications;
+mod progress;
 mod report;
 mod request;
 pub mod risk;
@@ -19,7 +20,8 @@ mod submission;
 
 pub use books::{Books, BooksError};
 pub use coordinator::{Coordinator, CoordinatorError};
+pub use progress::{Progress, Step, StepState};
 pub use report::{Actual, differences, table};
 pub use request::{Faults, Request};
-pub use service::Error;
-pub use submission::{DEFINITION, MACHINE, Submission, SubmissionError};
+pub use service::{Error, in_one_process};
+pub use submission::{Begun, DEFINITION, MACHINE, Submission, SubmissionError};

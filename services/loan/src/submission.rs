@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::applicants::{Applicant, applicants};
-use crate::{Actual, Coordinator, CoordinatorError};
+use crate::{Actual, Coordinator, CoordinatorError, Progress};
 
 /// The definition of the saga.
 pub const DEFINITION: &str = include_str!("../loan.asl.json");
@@ -26,14 +26,6 @@ struct Running {
     arn: String,
     /// Whether it was seen suspended, and retried.
     operator: bool,
-}
-
-/// What one look at all applicants tells.
-#[derive(Default)]
-struct Round {
-    outcomes: Vec<(Applicant, Actual)>,
-    /// Who has not ended, and what they are doing.
-    left: Vec<String>,
 }
 
 /// Why the applicants did not all get to an end.
@@ -88,6 +80,29 @@ impl Submission {
         })
     }
 
+    /// Goes on with the applicants that a run before left in the middle; starts all of them when there are none.
+    ///
+    /// # Errors
+    /// As [`Submission::start`].
+    pub fn resume_or_start(coordinator: Coordinator) -> Result<(Self, Begun), SubmissionError> {
+        call_patiently(&coordinator, "ListStateMachines", &json!({}))?;
+        let machine = upload(&coordinator)?;
+        let list_running = json!({ "stateMachineArn": machine, "statusFilter": "RUNNING" });
+        let listed = coordinator.call("ListExecutions", &list_running)?;
+        let running: Vec<Running> = list(&listed, "executions")
+            .iter()
+            .filter_map(Running::of_listed)
+            .collect();
+        if running.is_empty() {
+            return Ok((Self::start(coordinator)?, Begun::Anew));
+        }
+        let submission = Self {
+            coordinator,
+            running,
+        };
+        Ok((submission, Begun::Resumed))
+    }
+
     /// Plays the reviewer and the operator until all have ended, at most `wait_max`; then tells how. A coordinator that is away
     /// meanwhile is waited for.
     ///
@@ -100,13 +115,18 @@ impl Submission {
         let begun = Instant::now();
         loop {
             let is_late = begun.elapsed() > wait_max;
-            match self.round() {
-                Ok(round) if round.left.is_empty() => return Ok(round.outcomes),
-                Ok(round) if is_late => {
-                    let (waited, left) = (begun.elapsed(), round.left.join(", "));
-                    return Err(SubmissionError::TooSlow { waited, left });
+            match self.act().and_then(|()| self.progress()) {
+                Ok(progress) => {
+                    let left = progress.iter().filter(|(_, progress)| !progress.is_over());
+                    let left: Vec<String> = left.map(told).collect();
+                    if left.is_empty() {
+                        return self.outcomes();
+                    }
+                    if is_late {
+                        let (waited, left) = (begun.elapsed(), left.join(", "));
+                        return Err(SubmissionError::TooSlow { waited, left });
+                    }
                 }
-                Ok(_) => {}
                 // A coordinator that restarts: what it had begun goes on when it is back.
                 Err(SubmissionError::Coordinator(error)) if error.is_passing() && !is_late => {}
                 Err(error) => return Err(error),
@@ -115,21 +135,53 @@ impl Submission {
         }
     }
 
-    /// Decides what waits for a decision, then looks at each applicant.
-    fn round(&mut self) -> Result<Round, SubmissionError> {
+    /// Decides what waits for a decision, and retries what is suspended.
+    ///
+    /// # Errors
+    /// A call fails.
+    pub fn act(&mut self) -> Result<(), SubmissionError> {
         self.review()?;
-        self.operate()?;
-        let mut round = Round::default();
+        self.operate()
+    }
+
+    /// How far each applicant is.
+    ///
+    /// # Errors
+    /// A call fails.
+    pub fn progress(&self) -> Result<Vec<(Applicant, Progress)>, SubmissionError> {
+        let reviews = self.coordinator.get("/sagamore/v1/reviews")?;
+        let incidents = self.coordinator.get("/sagamore/v1/incidents")?;
+        let mut all = Vec::new();
         for running in &self.running {
-            let outcome = self.look(running)?;
-            if outcome.status == "RUNNING" || outcome.compensation == "COMPENSATING" {
-                let (name, state) = (&running.applicant.request.applicant, &outcome);
-                let left = format!("{name} {} {}", state.status, state.compensation);
-                round.left.push(left);
-            }
-            round.outcomes.push((running.applicant.clone(), outcome));
+            let input = json!({ "executionArn": running.arn });
+            let described = self.coordinator.call("DescribeExecution", &input)?;
+            let of_it = |listed: &Value, member: &str| {
+                let mut entries = list(listed, member).iter();
+                entries.find(|entry| running.is_in(entry)).cloned()
+            };
+            let compensation = described["compensation"]["status"].as_str();
+            let review = of_it(&reviews, "reviews");
+            let incident = of_it(&incidents, "incidents");
+            let progress = Progress {
+                status: text(&described, "DescribeExecution", "status")?,
+                error: described["error"].as_str().map(str::to_owned),
+                compensation: compensation.unwrap_or("NONE").to_owned(),
+                steps: Progress::steps_of(&self.events(&running.arn)?),
+                review: review.and_then(|review| review["url"].as_str().map(str::to_owned)),
+                retry: incident.as_ref().map(retry_path).transpose()?,
+            };
+            all.push((running.applicant.clone(), progress));
         }
-        Ok(round)
+        Ok(all)
+    }
+
+    /// How each applicant ended.
+    ///
+    /// # Errors
+    /// A call fails.
+    pub fn outcomes(&self) -> Result<Vec<(Applicant, Actual)>, SubmissionError> {
+        let outcome = |running: &Running| Ok((running.applicant.clone(), self.look(running)?));
+        self.running.iter().map(outcome).collect()
     }
 
     /// Decides every review of ours that waits for a person.
@@ -169,9 +221,7 @@ impl Submission {
             if incident["kind"] != "suspended" {
                 continue;
             }
-            let execution = text(incident, "incidents", "execution")?;
-            let number = &incident["incident"];
-            let path = format!("/sagamore/v1/incidents/{execution}/{number}/retry");
+            let path = retry_path(incident)?;
             let act = json!({ "by": "olga", "reason": "the ledger is open again" });
             self.coordinator.post(&path, &act)?;
             running.operator = true;
@@ -195,31 +245,58 @@ impl Submission {
     /// The states that were undone, in the order in which their undos ended.
     fn undone(&self, arn: &str) -> Result<Vec<String>, SubmissionError> {
         let mut undone: Vec<String> = Vec::new();
+        for event in self.events(arn)? {
+            let name = event["stateExitedEventDetails"]["name"].as_str();
+            let state = name.and_then(compensated_state);
+            // A late answer takes another round, which finds nothing to undo.
+            if let Some(state) = state.filter(|state| !undone.iter().any(|seen| seen == state)) {
+                undone.push(state.to_owned());
+            }
+        }
+        Ok(undone)
+    }
+
+    /// All events of an execution.
+    fn events(&self, arn: &str) -> Result<Vec<Value>, SubmissionError> {
+        let mut events = Vec::new();
         let mut next = Value::Null;
         loop {
             let mut input = json!({ "executionArn": arn, "maxResults": 1000 });
             if !next.is_null() {
                 input["nextToken"] = next;
             }
-            let page = self.coordinator.call("GetExecutionHistory", &input)?;
-            for event in list(&page, "events") {
-                let name = event["stateExitedEventDetails"]["name"].as_str();
-                let state = name.and_then(compensated_state);
-                // A late answer takes another round, which finds nothing to undo.
-                if let Some(state) = state.filter(|state| !undone.iter().any(|seen| seen == state))
-                {
-                    undone.push(state.to_owned());
-                }
-            }
-            next = page["nextToken"].clone();
+            let mut page = self.coordinator.call("GetExecutionHistory", &input)?;
+            events.extend(list(&page, "events").iter().cloned());
+            next = page["nextToken"].take();
             if next.is_null() {
-                return Ok(undone);
+                return Ok(events);
             }
         }
     }
 }
 
+/// Whether a submission began anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// All applicants were submitted.
+    Anew,
+    /// It goes on with those that a run before left.
+    Resumed,
+}
+
 impl Running {
+    /// The applicant whose name an execution's begins with. Whether an operator helped before can't be told any more.
+    fn of_listed(execution: &Value) -> Option<Self> {
+        let name = execution["name"].as_str()?;
+        let mut all = applicants().into_iter();
+        let applicant = all.find(|it| name.split('-').next() == Some(&it.request.applicant))?;
+        Some(Self {
+            operator: applicant.expected.operator,
+            arn: execution["executionArn"].as_str()?.to_owned(),
+            applicant,
+        })
+    }
+
     /// Whether an entry of a list is about this execution.
     fn is_in(&self, entry: &Value) -> bool {
         entry["execution_arn"] == self.arn.as_str()
@@ -270,8 +347,19 @@ fn upload(coordinator: &Coordinator) -> Result<String, SubmissionError> {
     }
 }
 
+fn told((applicant, progress): &(Applicant, Progress)) -> String {
+    let name = &applicant.request.applicant;
+    format!("{name} {} {}", progress.status, progress.compensation)
+}
+
+fn retry_path(incident: &Value) -> Result<String, SubmissionError> {
+    let execution = text(incident, "incidents", "execution")?;
+    let number = &incident["incident"];
+    Ok(format!("/sagamore/v1/incidents/{execution}/{number}/retry"))
+}
+
 /// `ReserveFunds` of `Compensate(ReserveFunds)`.
-fn compensated_state(name: &str) -> Option<&str> {
+pub(crate) fn compensated_state(name: &str) -> Option<&str> {
     name.strip_prefix("Compensate(")?.strip_suffix(')')
 }
 

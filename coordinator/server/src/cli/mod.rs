@@ -1,5 +1,6 @@
 //! The command line: what it takes, and what needs no coordinator to be done.
 
+mod dev;
 mod health;
 mod validate;
 
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 use crate::settings::CONFIG_VARIABLE;
 
+pub use dev::Dev;
 pub use health::{Error as HealthError, health};
 pub use validate::validate;
 
@@ -34,6 +36,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE)]
         config: Option<PathBuf>,
     },
+    /// Run a coordinator with nothing installed, for development: on a SQLite file, with a broker of its own
+    Dev(Dev),
     /// Check definitions of state machines, and tell every fault with its place and its remedy
     Validate {
         /// The definitions; - is the standard input

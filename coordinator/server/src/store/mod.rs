@@ -92,6 +92,10 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn release(&self, coordinator: CoordinatorId)
     -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Takes every task message that waits for its answer for not sent, and no coordinator for living: for a broker that forgot
+    /// what it had. To be called before the first coordinator starts on it; what is taken over then is sent again.
+    fn recall(&self) -> impl Future<Output = Result<(), Error>> + Send;
+
     /// The first `limit` waits of this coordinator that are due before `horizon` from the store's now, in order of
     /// their time; with the store's now.
     fn due(

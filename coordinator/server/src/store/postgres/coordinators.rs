@@ -56,6 +56,18 @@ pub(super) async fn release(pool: &PgPool, coordinator: CoordinatorId) -> Result
     Ok(())
 }
 
+/// See [`Store::recall`](crate::store::Store::recall).
+pub(super) async fn recall(pool: &PgPool) -> Result<(), Error> {
+    const SQL: &str = concat!(
+        "WITH lapsed AS (UPDATE coordinators SET sent_through = 0, lease_until = ",
+        clock!(),
+        ")
+        UPDATE waits SET number = 1 WHERE republish AND number IS NULL"
+    );
+    sqlx::query(SQL).execute(pool).await.map_err(fault)?;
+    Ok(())
+}
+
 /// See [`Store::token_secret`](crate::store::Store::token_secret).
 pub(super) async fn token_secret(pool: &PgPool) -> Result<Vec<u8>, Error> {
     let secret = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();

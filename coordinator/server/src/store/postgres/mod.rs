@@ -131,6 +131,10 @@ impl Store for PostgresStore {
         coordinators::release(&self.pool, coordinator).await
     }
 
+    async fn recall(&self) -> Result<(), Error> {
+        coordinators::recall(&self.pool).await
+    }
+
     async fn due(
         &self,
         coordinator: CoordinatorId,

@@ -70,6 +70,27 @@ pub(super) async fn release(store: &SqliteStore, coordinator: CoordinatorId) -> 
     Ok(())
 }
 
+/// See [`Store::recall`](crate::store::Store::recall).
+pub(super) async fn recall(store: &SqliteStore) -> Result<(), Error> {
+    let mut transaction = store.begin().await?;
+    lapse_all(&mut transaction, store.clock.now()).await?;
+    number_sent(&mut transaction).await?;
+    transaction.commit().await.map_err(fault)
+}
+
+async fn lapse_all(connection: &mut SqliteConnection, now: i64) -> Result<(), Error> {
+    const SQL: &str = "UPDATE coordinators SET sent_through = 0, lease_until = $1";
+    let query = sqlx::query(SQL).bind(now);
+    query.execute(connection).await.map_err(fault)?;
+    Ok(())
+}
+
+async fn number_sent(connection: &mut SqliteConnection) -> Result<(), Error> {
+    const SQL: &str = "UPDATE waits SET number = 1 WHERE republish AND number IS NULL";
+    sqlx::query(SQL).execute(connection).await.map_err(fault)?;
+    Ok(())
+}
+
 /// See [`Store::token_secret`](crate::store::Store::token_secret).
 pub(super) async fn token_secret(store: &SqliteStore) -> Result<Vec<u8>, Error> {
     let secret = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();

@@ -121,6 +121,10 @@ impl Store for SqliteStore {
         coordinators::release(self, coordinator).await
     }
 
+    async fn recall(&self) -> Result<(), Error> {
+        coordinators::recall(self).await
+    }
+
     async fn due(
         &self,
         coordinator: CoordinatorId,
