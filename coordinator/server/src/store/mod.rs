@@ -1,14 +1,17 @@
 //! The store: executions, their history and what they wait for, kept through every crash.
 //!
-//! One trait, so that the simulation runs the same coordinator on a model; the differential test holds the two equal.
+//! One trait: many coordinators share a Postgres, a single one does with a SQLite file, and the simulation runs on a model.
+//! The differential test holds the three equal.
 //! The only place for SQL.
 
 mod convert;
 mod postgres;
 mod rows;
+mod sqlite;
 mod types;
 
 pub use postgres::PostgresStore;
+pub use sqlite::SqliteStore;
 pub use types::*;
 
 use std::future::Future;
@@ -46,7 +49,7 @@ const ANSWERS_FORGOTTEN_MAX: i64 = 1_000;
 /// How long a coordinator is remembered once its lease has lapsed.
 const COORDINATORS_REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Where executions are kept. Postgres, or the model of the simulation.
+/// Where executions are kept. Postgres, SQLite, or the model of the simulation.
 pub trait Store: Clone + Send + Sync + 'static {
     /// One batch of turns, in one transaction: locks the wanted executions in id order, loads those that the caller
     /// does not have in this version, has `turns` say what to write, writes it set-wise and commits.

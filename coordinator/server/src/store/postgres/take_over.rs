@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::PostgresStore;
 use super::fault::{clock, fault};
 use crate::store::convert::{number, span_micros};
-use crate::store::rows::{unsent_event, unsent_message};
+use crate::store::rows::{OwnEvent, OwnMessage, own_unsent, unsent_event, unsent_message};
 use crate::store::{COORDINATORS_REMEMBERED, CoordinatorId, Error, Unsent};
 
 /// Waits that change hands in one transaction, once nothing is left to be sent.
@@ -61,18 +61,7 @@ pub(super) async fn unsent(
     await_takeovers(&mut transaction, coordinator).await?;
     let messages = own_messages(&mut transaction, coordinator, &numbers).await?;
     let events = own_events(&mut transaction, coordinator, &numbers).await?;
-    let messages = messages
-        .into_iter()
-        .map(|(place, execution, wait, due, body)| {
-            let message = unsent_message((execution, wait), place, (due, &body))?;
-            Ok((place, message))
-        });
-    let events = events
-        .into_iter()
-        .map(|(place, routing_key, body)| Ok((place, unsent_event(place, routing_key, body))));
-    let mut unsent = messages.chain(events).collect::<Result<Vec<_>, Error>>()?;
-    unsent.sort_by_key(|(place, _)| *place);
-    Ok(unsent.into_iter().map(|(_, unsent)| unsent).collect())
+    own_unsent(messages, events)
 }
 
 /// A takeover whose connection was lost may be under way still; it holds the rows of those that it takes from.
@@ -89,14 +78,11 @@ async fn await_takeovers(
     Ok(())
 }
 
-/// Place, execution, wait, due, body.
-type Own = (i64, Uuid, i64, Option<i64>, String);
-
 async fn own_messages(
     connection: &mut PgConnection,
     coordinator: CoordinatorId,
     numbers: &[i64],
-) -> Result<Vec<Own>, Error> {
+) -> Result<Vec<OwnMessage>, Error> {
     const SQL: &str = "SELECT number, execution_id, wait, due, body FROM waits
         WHERE owner = $1 AND republish AND number = ANY($2)";
     sqlx::query_as(SQL)
@@ -111,7 +97,7 @@ async fn own_events(
     connection: &mut PgConnection,
     coordinator: CoordinatorId,
     numbers: &[i64],
-) -> Result<Vec<(i64, String, String)>, Error> {
+) -> Result<Vec<OwnEvent>, Error> {
     const SQL: &str =
         "SELECT number, routing_key, body FROM events WHERE owner = $1 AND number = ANY($2)";
     sqlx::query_as(SQL)

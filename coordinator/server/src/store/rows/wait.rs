@@ -65,6 +65,28 @@ pub fn unsent_event(place: i64, routing_key: String, body: String) -> Unsent {
     })
 }
 
+/// Place, execution, wait, due, body of a message.
+pub type OwnMessage = (i64, Uuid, i64, Option<i64>, String);
+
+/// Place, routing key, body of an event.
+pub type OwnEvent = (i64, String, String);
+
+/// Messages and events of one coordinator, in the order of their places.
+pub fn own_unsent(messages: Vec<OwnMessage>, events: Vec<OwnEvent>) -> Result<Vec<Unsent>, Error> {
+    let messages = messages
+        .into_iter()
+        .map(|(place, execution, wait, due, body)| {
+            let message = unsent_message((execution, wait), place, (due, &body))?;
+            Ok((place, message))
+        });
+    let events = events
+        .into_iter()
+        .map(|(place, routing_key, body)| Ok((place, unsent_event(place, routing_key, body))));
+    let mut unsent = messages.chain(events).collect::<Result<Vec<_>, Error>>()?;
+    unsent.sort_by_key(|(place, _)| *place);
+    Ok(unsent.into_iter().map(|(_, unsent)| unsent).collect())
+}
+
 /// Opened at, execution, its ARN, incident, whether it is a suspended undo, body.
 pub type IncidentColumns = (i64, Uuid, String, i64, bool, String);
 

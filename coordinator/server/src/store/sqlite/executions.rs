@@ -1,0 +1,150 @@
+//! Executions as clients see them: one, a page of many, their history.
+
+use sagamore_interpreter::{ExecutionId, HistoryRecord, Status};
+use sqlx::SqlitePool;
+use uuid::Uuid;
+
+use super::fault::fault;
+use crate::store::convert::number;
+use crate::store::rows::{ExecutionColumns, event_page, execution_row, page_start, records, shown};
+use crate::store::{Error, ExecutionFilter, ExecutionRow};
+
+/// See [`Store::execution`](crate::store::Store::execution).
+pub(super) async fn execution(
+    readers: &SqlitePool,
+    execution: ExecutionId,
+) -> Result<Option<ExecutionRow>, Error> {
+    const SQL: &str = "SELECT id, revision, body, head FROM executions JOIN starts ON execution_id = id WHERE id = $1";
+    let row: Option<ExecutionColumns> = sqlx::query_as(SQL)
+        .bind(execution.0)
+        .fetch_optional(readers)
+        .await
+        .map_err(fault)?;
+    row.map(execution_row).transpose()
+}
+
+/// See [`Store::executions`](crate::store::Store::executions).
+pub(super) async fn executions(
+    readers: &SqlitePool,
+    filter: &ExecutionFilter,
+) -> Result<Vec<ExecutionRow>, Error> {
+    let (at, id) = page_start(filter);
+    let rows = match filter.status {
+        Some(status) => page_by_status(readers, filter, status, at, id).await,
+        None => page(readers, filter, at, id).await,
+    };
+    rows?.into_iter().map(execution_row).collect()
+}
+
+async fn page(
+    readers: &SqlitePool,
+    filter: &ExecutionFilter,
+    at: i64,
+    id: Uuid,
+) -> Result<Vec<ExecutionColumns>, Error> {
+    const SQL: &str = "SELECT id, revision, body, head FROM executions JOIN starts ON execution_id = id
+        WHERE machine_arn = $1 AND (started_at, id) < ($2, $3) ORDER BY started_at DESC, id DESC LIMIT $4";
+    let query = sqlx::query_as(SQL)
+        .bind(filter.machine_arn.as_str())
+        .bind(at)
+        .bind(id)
+        .bind(i64::from(filter.limit));
+    query.fetch_all(readers).await.map_err(fault)
+}
+
+async fn page_by_status(
+    readers: &SqlitePool,
+    filter: &ExecutionFilter,
+    status: Status,
+    at: i64,
+    id: Uuid,
+) -> Result<Vec<ExecutionColumns>, Error> {
+    const SQL: &str =
+        "SELECT id, revision, body, head FROM executions JOIN starts ON execution_id = id
+        WHERE machine_arn = $1 AND status = $5 AND (started_at, id) < ($2, $3)
+        ORDER BY started_at DESC, id DESC LIMIT $4";
+    let query = sqlx::query_as(SQL)
+        .bind(filter.machine_arn.as_str())
+        .bind(at)
+        .bind(id)
+        .bind(i64::from(filter.limit));
+    query
+        .bind(status.as_str())
+        .fetch_all(readers)
+        .await
+        .map_err(fault)
+}
+
+/// See [`Store::events`](crate::store::Store::events).
+pub(super) async fn events(
+    readers: &SqlitePool,
+    execution: ExecutionId,
+    after: Option<u64>,
+    reverse: bool,
+    limit: u32,
+) -> Result<Vec<HistoryRecord>, Error> {
+    let last = match reverse {
+        true => Some(last_event(readers, execution).await?),
+        false => None,
+    };
+    let page = event_page(after, last, limit);
+    let turns = turns_with_events(readers, execution, page).await?;
+    Ok(shown(records(execution, &turns)?, page, reverse))
+}
+
+async fn last_event(readers: &SqlitePool, execution: ExecutionId) -> Result<u64, Error> {
+    const SQL: &str = "SELECT last_event FROM history WHERE execution_id = $1
+        ORDER BY first_event DESC, first_sequence DESC LIMIT 1";
+    let last: Option<i64> = sqlx::query_scalar(SQL)
+        .bind(execution.0)
+        .fetch_optional(readers)
+        .await
+        .map_err(fault)?;
+    Ok(last.map_or(0, i64::cast_unsigned))
+}
+
+async fn turns_with_events(
+    readers: &SqlitePool,
+    execution: ExecutionId,
+    (first, last): (u64, u64),
+) -> Result<Vec<String>, Error> {
+    const SQL: &str = "SELECT records FROM history WHERE execution_id = $1 AND first_event <= $3 AND first_event >= coalesce(
+            (SELECT max(first_event) FROM history WHERE execution_id = $1 AND first_event <= $2), 0)
+        ORDER BY first_event, first_sequence";
+    let query = sqlx::query_scalar(SQL)
+        .bind(execution.0)
+        .bind(number(first))
+        .bind(number(last));
+    query.fetch_all(readers).await.map_err(fault)
+}
+
+/// See [`Store::history`](crate::store::Store::history).
+pub(super) async fn history(
+    readers: &SqlitePool,
+    execution: ExecutionId,
+) -> Result<Vec<HistoryRecord>, Error> {
+    const SQL: &str =
+        "SELECT records FROM history WHERE execution_id = $1 ORDER BY first_event, first_sequence";
+    let turns: Vec<String> = sqlx::query_scalar(SQL)
+        .bind(execution.0)
+        .fetch_all(readers)
+        .await
+        .map_err(fault)?;
+    records(execution, &turns)
+}
+
+/// See [`Store::without_cause`](crate::store::Store::without_cause). Wait 1 of kind timer is the execution's own timeout.
+pub(super) async fn without_cause(
+    readers: &SqlitePool,
+    limit: u32,
+) -> Result<Vec<ExecutionId>, Error> {
+    const SQL: &str = "SELECT id FROM executions e WHERE status = 'RUNNING' AND NOT EXISTS (
+            SELECT 1 FROM waits w WHERE w.execution_id = e.id AND NOT (w.wait = 1 AND w.kind = 0))
+        ORDER BY id LIMIT $1";
+    let ids: Vec<Uuid> = sqlx::query_scalar(SQL)
+        .bind(i64::from(limit))
+        .fetch_all(readers)
+        .await
+        .map_err(fault)?;
+    Ok(ids.into_iter().map(ExecutionId).collect())
+}
