@@ -1,6 +1,7 @@
 //! What the tests share.
 
 mod database;
+mod file;
 pub mod live;
 mod model_store;
 pub mod proxy;
@@ -8,5 +9,6 @@ mod random;
 pub mod saga;
 
 pub use database::with_database;
+pub use file::with_file;
 pub use model_store::{Audited, Fault, ModelStore};
 pub use random::Random;

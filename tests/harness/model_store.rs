@@ -1,7 +1,7 @@
 //! The model of the store: what the simulation runs the coordinator on.
 //!
 //! It keeps everything in maps, has the clock that it is told, never waits, and fails when it is told to. The
-//! differential test holds it equal to Postgres.
+//! differential test holds it equal to Postgres and SQLite.
 
 mod machines;
 mod reads;

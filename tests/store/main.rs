@@ -1,13 +1,14 @@
-//! The store in Postgres is what its model is: every call of a random sequence gives the same with both.
+//! The stores in Postgres and SQLite are what their model is: every call of a random sequence gives the same with all.
 //!
 //! `cargo verify` starts Postgres and sets `DATABASE_URL`. The simulation runs the coordinator on the model, so what
 //! is equal here holds there.
 
+mod file;
 mod golden;
 mod outage;
-mod pair;
 mod reads;
 mod rules;
 mod sample;
 mod sequence;
+mod stores;
 mod turns;

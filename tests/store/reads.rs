@@ -2,12 +2,14 @@
 
 use anyhow::Result;
 use jiff::Timestamp;
-use sagamore::store::{Error, ExecutionFilter, IncidentRow, PageKey, Store, Want, Writes};
-use sagamore_interpreter::{Sequence, Status};
+use sagamore::store::{
+    Error, ExecutionFilter, ExecutionRow, IncidentRow, MachineRow, PageKey, Store, Want, Writes,
+};
+use sagamore_interpreter::{ExecutionId, HistoryRecord, Sequence, Status};
 
-use crate::pair::{Pair, agree, both};
 use crate::sample::coordinator;
 use crate::sequence::World;
+use crate::stores::{Named, all};
 
 /// More than there is of anything.
 const ALL: u32 = 1_000;
@@ -15,129 +17,141 @@ const ALL: u32 = 1_000;
 impl World {
     pub async fn machine_pages(&mut self) -> Result<()> {
         let limit = 1 + self.random.below(2) as u32;
-        let mut after: Option<PageKey> = None;
-        loop {
-            let postgres = self
-                .pair
-                .machines(self.pair.postgres.machines(after.as_ref(), limit).await);
-            let model = self.pair.model.machines(after.as_ref(), limit).await;
-            agree("machines", &postgres, &model)?;
-            let Some(last) = model?.pop() else {
-                return Ok(());
-            };
-            after = Some(PageKey {
-                at: last.created_at,
-                name: last.name,
-            });
-        }
+        all!(self.stores, "machines", |named| machine_pages(named, limit)
+            .await)?;
+        Ok(())
     }
 
     pub async fn execution_pages(&mut self) -> Result<()> {
         let (.., machine) = self.execution();
         let status = self.random.one_in(2).then_some(Status::Running);
         let limit = 1 + self.random.below(3) as u32;
-        let mut filter = ExecutionFilter {
+        let filter = ExecutionFilter {
             machine_arn: machine.arn,
             status,
             after: None,
             limit,
         };
-        loop {
-            let postgres = self
-                .pair
-                .executions(self.pair.postgres.executions(&filter).await);
-            let model = self.pair.model.executions(&filter).await;
-            agree("executions", &postgres, &model)?;
-            let Some(last) = model?.pop() else {
-                return Ok(());
-            };
-            filter.after = Some(PageKey {
-                at: last.head.started_at,
-                name: last.head.id.to_string(),
-            });
-        }
+        all!(self.stores, "executions", |named| execution_pages(
+            named,
+            filter.clone()
+        )
+        .await)?;
+        Ok(())
     }
 
     pub async fn event_pages(&mut self) -> Result<()> {
         let (execution, ..) = self.execution();
         let reverse = self.random.one_in(2);
         let limit = 1 + self.random.below(5) as u32;
-        let mut after = self.random.one_in(4).then(|| self.random.below(20));
-        loop {
-            let postgres = self
-                .pair
-                .postgres
-                .events(execution, after, reverse, limit)
-                .await;
-            let model = self
-                .pair
-                .model
-                .events(execution, after, reverse, limit)
-                .await;
-            agree("events", &postgres, &model)?;
-            let Some(last) = model?.pop() else {
-                return Ok(());
-            };
-            after = last.event_id;
-        }
+        let after = self.random.one_in(4).then(|| self.random.below(20));
+        all!(self.stores, "events", |named| event_pages(
+            &named.store,
+            execution,
+            after,
+            (reverse, limit)
+        )
+        .await)?;
+        Ok(())
     }
 
     /// All that is stored is the same.
     pub async fn audit(&mut self) -> Result<()> {
-        self.pair.synchronise().await?;
+        self.stores.synchronise().await?;
         let mut want = Want {
             due: self.some_waits(),
             returned: self.some_waits(),
             ..Want::default()
         };
         want.commands = (0..6).map(|command| format!("c{command}\0")).collect();
-        let Pair {
-            postgres, model, ..
-        } = &self.pair;
-        for row in model.audit() {
+        let stores = &self.stores;
+        for row in stores.model.store.audit() {
             let id = row.execution.head.id;
             want.executions.insert(id, None);
-            both("history", postgres.history(id), model.history(id)).await?;
-            let rows = postgres
+            all!(stores, "history", |named| named.store.history(id).await)?;
+            all!(stores, "execution", |named| named
+                .store
                 .execution(id)
                 .await
-                .map(|row| row.into_iter().collect());
-            let expected = model
-                .execution(id)
-                .await
-                .map(|row| row.into_iter().collect());
-            agree("execution", &self.pair.executions(rows), &expected)?;
-            let machines = postgres
+                .map(|row| row.map(|row| named.execution(row))))?;
+            all!(stores, "machine_of", |named| named
+                .store
                 .machine_of(id)
                 .await
-                .map(|row| row.into_iter().collect());
-            let expected = model
-                .machine_of(id)
-                .await
-                .map(|row| row.into_iter().collect());
-            agree("machine_of", &self.pair.machines(machines), &expected)?;
+                .map(|row| row.map(|row| named.machine(row))))?;
         }
-        both("reviews", postgres.reviews(ALL), model.reviews(ALL)).await?;
-        both("reviews", postgres.reviews(2), model.reviews(2)).await?;
-        both(
-            "without_cause",
-            postgres.without_cause(ALL),
-            model.without_cause(ALL),
-        )
-        .await?;
-        both("incidents", untimed(postgres, ALL), untimed(model, ALL)).await?;
-        both("incidents", untimed(postgres, 2), untimed(model, 2)).await?;
-        for by in 1..=3 {
-            let numbers: Vec<u64> = (1..=self.outboxes.last(coordinator(by))).collect();
-            both(
-                "unsent",
-                postgres.unsent(coordinator(by), &numbers),
-                model.unsent(coordinator(by), &numbers),
-            )
-            .await?;
+        for limit in [ALL, 2] {
+            all!(stores, "reviews", |named| named.store.reviews(limit).await)?;
+            all!(stores, "incidents", |named| untimed(&named.store, limit)
+                .await)?;
         }
-        self.pair.transact(&want, Writes::default()).await?;
+        all!(stores, "without_cause", |named| named
+            .store
+            .without_cause(ALL)
+            .await)?;
+        for by in (1..=3).map(coordinator) {
+            let numbers: Vec<u64> = (1..=self.outboxes.last(by)).collect();
+            all!(stores, "unsent", |named| named
+                .store
+                .unsent(by, &numbers)
+                .await)?;
+        }
+        stores.transact(&want, &Writes::default()).await?;
         Ok(())
+    }
+}
+
+/// Each store turns its own pages: the keys of some are times of its own clock.
+async fn machine_pages<S: Store>(
+    named: &Named<S>,
+    limit: u32,
+) -> Result<Vec<Vec<MachineRow>>, Error> {
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let rows = named.store.machines(after.as_ref(), limit).await?;
+        let Some(last) = rows.last() else {
+            return Ok(pages);
+        };
+        after = Some(PageKey {
+            at: last.created_at,
+            name: last.name.clone(),
+        });
+        pages.push(rows.into_iter().map(|row| named.machine(row)).collect());
+    }
+}
+
+async fn execution_pages<S: Store>(
+    named: &Named<S>,
+    mut filter: ExecutionFilter,
+) -> Result<Vec<Vec<ExecutionRow>>, Error> {
+    let mut pages = Vec::new();
+    loop {
+        let rows = named.store.executions(&filter).await?;
+        let Some(last) = rows.last() else {
+            return Ok(pages);
+        };
+        filter.after = Some(PageKey {
+            at: last.head.started_at,
+            name: last.head.id.to_string(),
+        });
+        pages.push(rows.into_iter().map(|row| named.execution(row)).collect());
+    }
+}
+
+async fn event_pages<S: Store>(
+    store: &S,
+    execution: ExecutionId,
+    mut after: Option<u64>,
+    (reverse, limit): (bool, u32),
+) -> Result<Vec<Vec<HistoryRecord>>, Error> {
+    let mut pages = Vec::new();
+    loop {
+        let records = store.events(execution, after, reverse, limit).await?;
+        let Some(last) = records.last() else {
+            return Ok(pages);
+        };
+        after = last.event_id;
+        pages.push(records);
     }
 }
 

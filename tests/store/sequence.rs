@@ -1,14 +1,15 @@
 //! The differential test: random calls, from a seed.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use sagamore::store::{CoordinatorId, MachineRow, SetAside, Store, Unsent, Want, Writes};
 use sagamore_interpreter::{ExecutionId, Input, Sequence};
-use sagamore_tests::{Audited, Random, with_database};
+use sagamore_tests::{Audited, Random, with_database, with_file};
 
-use crate::pair::{Pair, agree, both};
 use crate::sample::{coordinator, execution_arn, head, new_machine};
+use crate::stores::{Stores, all};
 use crate::turns::{Outboxes, Turns};
 
 /// Sequences of one run, each on a database of its own.
@@ -21,7 +22,7 @@ const MACHINES: [&str; 3] = ["loan", "Loan", "ärger"];
 const EXECUTIONS: u64 = 8;
 
 #[tokio::test]
-async fn random_calls_give_the_same_with_postgres_and_its_model() -> Result<()> {
+async fn random_calls_give_the_same_with_postgres_sqlite_and_their_model() -> Result<()> {
     let given = std::env::var("SEED")
         .ok()
         .map(|seed| seed.parse())
@@ -33,8 +34,9 @@ async fn random_calls_give_the_same_with_postgres_and_its_model() -> Result<()> 
         |seed: u64| vec![seed],
     );
     for seed in seeds {
-        let run =
-            with_database(move |url| async move { World::new(&url, seed).await?.run().await });
+        let run = with_database(move |url| {
+            with_file(move |path| async move { World::new(&url, &path, seed).await?.run().await })
+        });
         run.await
             .with_context(|| format!("run again: SEED={seed} cargo verify -- --test store"))?;
     }
@@ -42,17 +44,16 @@ async fn random_calls_give_the_same_with_postgres_and_its_model() -> Result<()> 
 }
 
 pub struct World {
-    pub pair: Pair,
+    pub stores: Stores,
     pub random: Random,
     pub outboxes: Outboxes,
     machines: Vec<MachineRow>,
 }
 
 impl World {
-    async fn new(url: &str, seed: u64) -> Result<World> {
-        let pair = Pair::new(url).await?;
+    async fn new(url: &str, path: &Path, seed: u64) -> Result<World> {
         Ok(World {
-            pair,
+            stores: Stores::new(url, path).await?,
             random: Random::new(seed),
             outboxes: Outboxes::default(),
             machines: Vec::new(),
@@ -69,12 +70,12 @@ impl World {
                     .with_context(|| format!("audit after call {call}"))?;
             }
         }
-        self.pair.postgres.close().await;
+        self.stores.close().await;
         Ok(())
     }
 
     async fn call(&mut self) -> Result<()> {
-        self.pair.synchronise().await?;
+        self.stores.synchronise().await?;
         match self.random.below(24) {
             0..8 => self.transact().await,
             8 => self.conflict().await,
@@ -119,8 +120,9 @@ impl World {
     }
 
     fn stored(&self, execution: ExecutionId) -> Option<Audited> {
-        self.pair
+        self.stores
             .model
+            .store
             .audit()
             .into_iter()
             .find(|row| row.execution.head.id == execution)
@@ -129,7 +131,7 @@ impl World {
     /// Some of the waits there are, and some there are not.
     pub fn some_waits(&mut self) -> Vec<(ExecutionId, Sequence)> {
         let mut waits = Vec::new();
-        for row in self.pair.model.audit() {
+        for row in self.stores.model.store.audit() {
             for wait in row.waits.keys() {
                 if self.random.one_in(2) {
                     waits.push((row.execution.head.id, *wait));
@@ -183,15 +185,15 @@ impl World {
     }
 
     async fn transact(&mut self) -> Result<()> {
-        let now = self.pair.model.now();
+        let now = self.stores.model.store.now();
         let (want, writes) = self.some_writes(now);
-        self.pair.transact(&want, writes).await?;
+        self.stores.transact(&want, &writes).await?;
         Ok(())
     }
 
     /// One version in a batch is wrong: nothing of the batch is written.
     async fn conflict(&mut self) -> Result<()> {
-        let now = self.pair.model.now();
+        let now = self.stores.model.store.now();
         let (want, mut writes) = self.some_writes(now);
         let Some(turn) = writes.turns.first_mut() else {
             return Ok(());
@@ -207,7 +209,7 @@ impl World {
         // What the version was written with is there already, and would be refused for itself.
         turn.opens.clear();
         turn.history.clear();
-        let told = self.pair.transact(&want, writes).await?;
+        let told = self.stores.transact(&want, &writes).await?;
         anyhow::ensure!(told == "unavailable", "a wrong version was written: {told}");
         Ok(())
     }
@@ -219,27 +221,20 @@ impl World {
         } else {
             Duration::from_secs(3_600)
         };
-        let sent_through = self.random.below(self.outboxes.last(by) + 1);
-        let Pair {
-            postgres, model, ..
-        } = &self.pair;
-        both(
-            "renew",
-            postgres.renew(by, lease, sent_through),
-            model.renew(by, lease, sent_through),
-        )
-        .await?;
+        let sent = self.random.below(self.outboxes.last(by) + 1);
+        all!(self.stores, "renew", |named| named
+            .store
+            .renew(by, lease, sent)
+            .await)?;
         Ok(())
     }
 
     async fn release(&mut self) -> Result<()> {
         let by = self.coordinator();
-        both(
-            "release",
-            self.pair.postgres.release(by),
-            self.pair.model.release(by),
-        )
-        .await?;
+        all!(self.stores, "release", |named| named
+            .store
+            .release(by)
+            .await)?;
         Ok(())
     }
 
@@ -247,7 +242,7 @@ impl World {
         let by = self.coordinator();
         let limit = 1 + self.random.below(5) as u32;
         let mut taken = self
-            .pair
+            .stores
             .take_over(by, limit, self.outboxes.last(by))
             .await?;
         let mut calls = self.random.below(10);
@@ -256,21 +251,16 @@ impl World {
                 self.outboxes.next(by);
             }
             let numbers: Vec<u64> = taken.iter().map(place).chain([0, 777]).collect();
-            let Pair {
-                postgres, model, ..
-            } = &self.pair;
-            both(
-                "unsent",
-                postgres.unsent(by, &numbers),
-                model.unsent(by, &numbers),
-            )
-            .await?;
+            all!(self.stores, "unsent", |named| named
+                .store
+                .unsent(by, &numbers)
+                .await)?;
             if calls == 0 {
                 return Ok(());
             }
             calls -= 1;
             taken = self
-                .pair
+                .stores
                 .take_over(by, limit, self.outboxes.last(by))
                 .await?;
         }
@@ -292,29 +282,25 @@ impl World {
             input,
             problem: "broken\0".to_owned(),
         };
-        both(
-            "set_aside",
-            self.pair.postgres.set_aside(&aside),
-            self.pair.model.set_aside(&aside),
-        )
-        .await?;
+        all!(self.stores, "set_aside", |named| named
+            .store
+            .set_aside(&aside)
+            .await)?;
         Ok(())
     }
 
     async fn take_back(&mut self) -> Result<()> {
         let (execution, ..) = self.execution();
-        both(
-            "take_back",
-            self.pair.postgres.take_back(execution),
-            self.pair.model.take_back(execution),
-        )
-        .await?;
+        all!(self.stores, "take_back", |named| named
+            .store
+            .take_back(execution)
+            .await)?;
         Ok(())
     }
 
     async fn create_machine(&mut self) -> Result<()> {
         let name = *self.random.pick(&MACHINES).expect("there are some");
-        let row = self.pair.create_machine(new_machine(name)).await?;
+        let row = self.stores.create_machine(new_machine(name)).await?;
         self.machines.push(row);
         Ok(())
     }
@@ -323,17 +309,15 @@ impl World {
         let name = *self.random.pick(&MACHINES).expect("there are some");
         let definition = self.random.one_in(2).then_some("{\"Comment\":\"newer\"}");
         let role_arn = self.random.one_in(2).then_some("another");
-        self.pair.update_machine(name, definition, role_arn).await
+        self.stores.update_machine(name, definition, role_arn).await
     }
 
     async fn delete_machine(&mut self) -> Result<()> {
         let name = *self.random.pick(&MACHINES).expect("there are some");
-        both(
-            "delete_machine",
-            self.pair.postgres.delete_machine(name),
-            self.pair.model.delete_machine(name),
-        )
-        .await?;
+        all!(self.stores, "delete_machine", |named| named
+            .store
+            .delete_machine(name)
+            .await)?;
         Ok(())
     }
 
@@ -345,40 +329,25 @@ impl World {
             Duration::from_secs(4 * 3_600)
         };
         let limit = 1 + self.random.below(30) as u32;
-        let postgres = self
-            .pair
-            .postgres
+        all!(self.stores, "due", |named| named
+            .store
             .due(by, horizon, limit)
             .await
-            .map(|(_, waits)| waits);
-        let model = self
-            .pair
-            .model
-            .due(by, horizon, limit)
-            .await
-            .map(|(_, waits)| waits);
-        agree("due", &postgres, &model)?;
+            .map(|(_, waits)| waits))?;
         Ok(())
     }
 
     async fn asked_waits(&mut self) -> Result<()> {
         let waits = self.some_waits();
-        let Pair {
-            postgres, model, ..
-        } = &self.pair;
-        both(
-            "still_open",
-            postgres.still_open(&waits),
-            model.still_open(&waits),
-        )
-        .await?;
+        all!(self.stores, "still_open", |named| named
+            .store
+            .still_open(&waits)
+            .await)?;
         for (execution, wait) in waits {
-            both(
-                "task",
-                postgres.task(execution, wait),
-                model.task(execution, wait),
-            )
-            .await?;
+            all!(self.stores, "task", |named| named
+                .store
+                .task(execution, wait)
+                .await)?;
         }
         Ok(())
     }
