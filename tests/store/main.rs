@@ -3,6 +3,7 @@
 //! `cargo verify` starts Postgres and sets `DATABASE_URL`. The simulation runs the coordinator on the model, so what
 //! is equal here holds there.
 
+mod ageing;
 mod file;
 mod golden;
 mod outage;

@@ -47,6 +47,7 @@ rules! {
     only_what_a_lapsed_coordinator_left_is_taken_over,
     what_two_take_over_at_once_goes_to_one,
     whatever_json_can_hold_is_read_as_it_was_written,
+    a_caller_that_goes_away_leaves_nothing_half_done,
 }
 
 /// A store on a database of its own, with a machine in it.
@@ -363,6 +364,32 @@ async fn whatever_json_can_hold_is_read_as_it_was_written<S: Store>(
             store.history(written.head.id).await? == written.history,
             "{name}: the history differs"
         );
+    }
+    Ok(())
+}
+
+/// Whoever asks may be dropped at any point. What was begun is done or undone, and the next one is not held up.
+async fn a_caller_that_goes_away_leaves_nothing_half_done<S: Store>(
+    store: S,
+    machine: MachineRow,
+) -> Result<()> {
+    for polls in (0..14).map(|power| 1_u32 << power) {
+        let mut turn = first_turn(&machine, &polls.to_string(), Value::Null);
+        turn.opens = (1..=20).map(|wait| message(wait, wait)).collect();
+        let mut writing = Box::pin(write(&store, turn.clone()));
+        for _ in 0..polls {
+            if futures_util::poll!(&mut writing).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(writing);
+        match write(&store, turn.clone()).await {
+            Ok(()) | Err(Error::Unavailable(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        assert_eq!(store.history(turn.head.id).await?, turn.history);
+        assert!(store.task(turn.head.id, Sequence(20)).await?.is_some());
     }
     Ok(())
 }

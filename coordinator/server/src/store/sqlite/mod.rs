@@ -224,3 +224,38 @@ impl Store for SqliteStore {
         coordinators::ping(&self.readers).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SQLite ends the transaction by itself then, which its connection must not be mistaken about.
+    #[tokio::test]
+    async fn a_full_disk_holds_up_what_writes_until_there_is_room() {
+        let name = format!("sagamore-{}.db", uuid::Uuid::new_v4().simple());
+        let path = std::env::temp_dir().join(name);
+        let store = SqliteStore::open(&path).await.unwrap();
+        let large = NewMachine {
+            name: "large".to_owned(),
+            arn: "arn".to_owned(),
+            kind: "STANDARD".to_owned(),
+            definition: "x".repeat(1_000_000),
+            role_arn: "role".to_owned(),
+        };
+        sqlx::query("PRAGMA max_page_count = 100")
+            .execute(&store.writer)
+            .await
+            .unwrap();
+        let full = store.create_machine(large.clone()).await;
+        assert!(matches!(full, Err(Error::Unavailable(_))), "{full:?}");
+        // There is room for what is small, and on a new connection for all.
+        store.token_secret().await.unwrap();
+        store.create_machine(large).await.unwrap();
+        store.close().await;
+        for ending in ["", "-lock"] {
+            let mut file = path.clone().into_os_string();
+            file.push(ending);
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+}
