@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sagamore::store::{Error, SqliteStore, Store, Want, Writes};
+use sagamore::store::{Error, NewMachine, SqliteStore, Store, Want, Writes};
 use sagamore_tests::with_file;
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -140,6 +140,45 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
+}
+
+#[tokio::test]
+async fn what_was_damaged_is_told_from_what_fails() -> Result<()> {
+    let run = with_file(|path| async move {
+        let store = SqliteStore::open(&path).await?;
+        let large = NewMachine {
+            definition: "x".repeat(1_000_000),
+            ..new_machine("large")
+        };
+        store.create_machine(large).await?;
+        let (machine, _) = store.create_machine(new_machine("loan")).await?;
+        let turn = first_turn(&machine, "e", Value::Null);
+        let id = turn.head.id;
+        let writes = Writes {
+            turns: vec![turn],
+            answers: Vec::new(),
+        };
+        store.transact(&Want::default(), |_| (writes, ())).await?;
+        let mut other = connect(&path).await?;
+        other.execute("UPDATE history SET records = '['").await?;
+        other.close().await?;
+        let read = store.history(id).await;
+        assert!(matches!(read, Err(Error::Corrupt { .. })), "{read:?}");
+        store.close().await;
+
+        let mut bytes = fs::read(&path)?;
+        // The tables begin on the first pages; what is long follows behind them.
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 100_000].fill(0xff);
+        fs::write(&path, bytes)?;
+        let store = SqliteStore::open(&path).await?;
+        let read = store.machine("large").await;
+        assert!(matches!(read, Err(Error::Corrupt { .. })), "{read:?}");
+        assert_eq!(store.machine("loan").await?, Some(machine));
+        store.close().await;
+        Ok(())
+    });
+    run.await
 }
 
 /// Somebody who looks into the file or copies it may lock it for a while.

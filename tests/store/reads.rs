@@ -79,6 +79,9 @@ impl World {
                 .machine_of(id)
                 .await
                 .map(|row| row.map(|row| named.machine(row))))?;
+            for wait in row.waits.into_keys() {
+                all!(stores, "task", |named| named.store.task(id, wait).await)?;
+            }
         }
         for limit in [ALL, 2] {
             all!(stores, "reviews", |named| named.store.reviews(limit).await)?;

@@ -9,7 +9,7 @@ use crate::store::convert::is_passing;
 pub(super) fn fault(error: sqlx::Error) -> Error {
     if is_damage(&error) {
         return Error::Corrupt {
-            what: "the file".to_owned(),
+            what: "a page".to_owned(),
             source: serde_json::Error::custom(error),
         };
     }
