@@ -1,13 +1,11 @@
 //! The one task that owns the core, with the clock that the core lacks.
 
 use std::collections::HashMap;
-use std::future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::{ConnectionId, Core, Event, Outgoing};
@@ -45,20 +43,26 @@ impl Backlog {
 
 /// Runs a core until nobody is left who could tell it something.
 pub async fn run(mut core: Core, mut inbox: mpsc::Receiver<Told>, stop: CancellationToken) {
-    let clock = Clock::new();
+    let started = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let start = Instant::now();
+    // Since 1970, and never going back.
+    let now = || started + start.elapsed();
     let (mut outboxes, mut told, mut stopping) = (HashMap::new(), Vec::new(), false);
     loop {
+        let due = core
+            .due()
+            .map_or(Duration::MAX, |due| due.saturating_sub(now()));
         tokio::select! {
             biased;
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 let text = "broker forced connection closure with reason 'shutdown'".to_owned();
-                let refusal = Refusal::new(CONNECTION_FORCED, text);
+                let refusal = Refusal { code: CONNECTION_FORCED, text };
                 for id in outboxes.keys() {
-                    core.take(*id, Event::Fault(refusal.clone()), clock.now());
+                    core.take(*id, Event::Fault(refusal.clone()), now());
                 }
             }
-            () = clock.reaches(core.due()) => core.tick(clock.now()),
+            () = tokio::time::sleep(due) => core.tick(now()),
             count = inbox.recv_many(&mut told, BATCH) => if count == 0 { return },
         }
         for (id, event, outbox) in told.drain(..) {
@@ -66,7 +70,7 @@ pub async fn run(mut core: Core, mut inbox: mpsc::Receiver<Told>, stop: Cancella
             if matches!(event, Event::Gone) {
                 outboxes.remove(&id);
             }
-            core.take(id, event, clock.now());
+            core.take(id, event, now());
         }
         for (id, outgoing) in core.output() {
             if let Some(Outbox(sender, backlog)) = outboxes.get(&id) {
@@ -74,32 +78,6 @@ pub async fn run(mut core: Core, mut inbox: mpsc::Receiver<Told>, stop: Cancella
                 // A connection that ended meanwhile says so itself.
                 let _ = sender.send(outgoing);
             }
-        }
-    }
-}
-
-/// A clock that shows the time since 1970 and never goes back.
-struct Clock {
-    start: Instant,
-    started: Duration,
-}
-
-impl Clock {
-    fn new() -> Self {
-        let started = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let start = Instant::now();
-        Self { start, started }
-    }
-
-    fn now(&self) -> Duration {
-        self.started + self.start.elapsed()
-    }
-
-    async fn reaches(&self, time: Option<Duration>) {
-        let wait = time.map(|time| time.saturating_sub(self.started));
-        match wait.and_then(|wait| self.start.checked_add(wait)) {
-            Some(at) => tokio::time::sleep_until(at).await,
-            None => future::pending().await,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amq_protocol::uri::AMQPUri;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +54,7 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// When the address can't be had, or is no loopback address and the settings don't allow that.
+    /// When it can't be had, or is beyond loopback and the settings don't allow that.
     pub async fn bind(address: SocketAddr, settings: Settings) -> io::Result<Self> {
         if !address.ip().is_loopback() && !settings.beyond_loopback {
             let text = format!("{address} is no loopback address");
@@ -86,48 +86,40 @@ impl Broker {
 
     /// Serves until `stop`, then tells every client and returns. Dropped, it ends at once.
     pub async fn run(self, stop: CancellationToken) {
-        let memory = Memory::new(self.settings.memory_bytes_max);
+        let (used, max) = (Arc::default(), self.settings.memory_bytes_max);
+        let memory = Memory { used, max };
         let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
         let mut tasks = JoinSet::new();
         let core = Core::new(self.settings.user, self.settings.password, memory.clone());
         tasks.spawn(actor::run(core, inbox, stop.clone()));
         tracing::info!(address = %self.address, "the development broker listens");
         for id in (1..).map(ConnectionId) {
-            let Some(stream) = accept(&self.listener, &mut tasks, &stop).await else {
-                break;
+            let accepted = loop {
+                tokio::select! {
+                    () = stop.cancelled() => break None,
+                    Some(_) = tasks.join_next() => {}
+                    accepted = self.listener.accept() => break Some(accepted),
+                }
             };
-            let (core, backlog) = (requests.clone(), Arc::default());
-            let link = Link { id, core, backlog };
-            tasks.spawn(connection::serve(stream, link, memory.clone()));
+            match accepted {
+                None => break,
+                // One of the tasks is the core's.
+                Some(Ok((stream, _))) if tasks.len() <= CONNECTIONS_MAX => {
+                    let (core, backlog) = (requests.clone(), Arc::default());
+                    let link = Link { id, core, backlog };
+                    tasks.spawn(connection::serve(stream, link, memory.clone()));
+                }
+                Some(refused) => {
+                    let error = refused.err().map(tracing::field::display);
+                    tracing::warn!(error, tasks = tasks.len(), "a connection was not accepted");
+                    // File descriptors, most likely: those of connections that end come free.
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            }
         }
         drop((self.listener, requests));
         let ended = async { while tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(STOP_MAX, ended).await;
-    }
-}
-
-/// The next connection there is room for, or `None` once the broker stops.
-async fn accept(
-    listener: &TcpListener,
-    tasks: &mut JoinSet<()>,
-    stop: &CancellationToken,
-) -> Option<TcpStream> {
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return None,
-            Some(_) = tasks.join_next() => continue,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            // One of the tasks is the core's.
-            Ok((stream, _)) if tasks.len() <= CONNECTIONS_MAX => return Some(stream),
-            Ok(_) => tracing::warn!(CONNECTIONS_MAX, "refused a connection: there are too many"),
-            Err(error) => {
-                // Out of file descriptors, most likely: those of connections that end come free.
-                tracing::warn!(%error, "failed to accept a connection");
-                tokio::time::sleep(ACCEPT_AGAIN).await;
-            }
-        }
     }
 }
 

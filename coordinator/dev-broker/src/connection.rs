@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, ProtocolVersion};
+use amq_protocol::frame::{AMQPContentHeader, AMQPFrame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::actor::{Backlog, Outbox, Told};
 use crate::content::Intake;
-use crate::core::{ConnectionId, Event, Outgoing};
+use crate::core::{ConnectionId, Event, Message, Outgoing};
 use crate::frames::{self, FRAME_OVERHEAD};
 use crate::limits::{CLOSE_MAX, FRAME_BYTES_MAX, WRITE_BYTES};
 use crate::memory::Memory;
@@ -29,8 +29,7 @@ pub struct Link {
 /// Serves a connection for as long as it lasts.
 pub async fn serve(mut stream: TcpStream, link: Link, memory: Memory) {
     let _ = stream.set_nodelay(true);
-    let (from, to) = stream.split();
-    let ended = link.talk(from, to, Intake::new(memory)).await;
+    let ended = link.talk(&mut stream, Intake::new(memory)).await;
     link.tell(Event::Gone).await;
     let error = ended.err().map(tracing::field::display);
     tracing::debug!(connection = link.id.0, error, "a connection has ended");
@@ -42,12 +41,8 @@ impl Link {
         let _ = self.core.send((self.id, event, None)).await;
     }
 
-    async fn talk(
-        &self,
-        mut from: ReadHalf<'_>,
-        mut to: WriteHalf<'_>,
-        mut intake: Intake,
-    ) -> io::Result<()> {
+    async fn talk(&self, stream: &mut TcpStream, mut intake: Intake) -> io::Result<()> {
+        let (mut from, mut to) = stream.split();
         while intake.buffer.len() < PROTOCOL_HEADER.len() {
             if !fill(&mut from, &mut intake).await? {
                 return Ok(());
@@ -55,17 +50,12 @@ impl Link {
         }
         if *intake.buffer.split_to(PROTOCOL_HEADER.len()) != *PROTOCOL_HEADER {
             // Who speaks something else is told what is spoken here.
-            let mut bytes = Vec::new();
-            let header = AMQPFrame::ProtocolHeader(ProtocolVersion::amqp_0_9_1());
-            frames::encode(&header, &mut bytes);
-            return to.write_all(&bytes).await;
+            return to.write_all(PROTOCOL_HEADER).await;
         }
         let (sender, outgoing) = mpsc::unbounded_channel();
         let outbox = Outbox(sender, Arc::clone(&self.backlog));
-        let _ = self
-            .core
-            .send((self.id, Event::Connected, Some(outbox)))
-            .await;
+        let begins = (self.id, Event::Connected, Some(outbox));
+        let _ = self.core.send(begins).await;
         tokio::select! {
             ended = self.read(from, intake) => ended,
             ended = self.write(to, outgoing) => ended,
@@ -108,17 +98,22 @@ impl Link {
                 Err(_) => frames::encode(&AMQPFrame::Heartbeat, &mut buffer),
                 Ok(None) => return Ok(()),
                 Ok(mut next) => {
-                    while let Some(outgoing_now) = next {
-                        written += outgoing_now.bytes();
-                        match outgoing_now {
-                            Outgoing::Tuned(frame_max, heartbeat) => {
-                                // Two an interval: one may be late.
-                                (bytes_max, patience) =
-                                    (frame_max, heartbeat.map(|interval| interval / 2));
+                    while let Some(sent) = next {
+                        written += sent.bytes();
+                        match sent {
+                            Outgoing::Method(channel, method, message) => {
+                                let place = (channel, method.get_amqp_class_id());
+                                frames::encode(&AMQPFrame::Method(channel, method), &mut buffer);
+                                if let Some(message) = message {
+                                    put(place, &message, bytes_max, &mut buffer, &mut to).await?;
+                                }
+                            }
+                            // Two heartbeats an interval: one may be late.
+                            Outgoing::Tuned(frame_max, interval) => {
+                                (bytes_max, patience) = (frame_max, interval.map(|all| all / 2));
                             }
                             Outgoing::Closing => (patience, closing) = (Some(CLOSE_MAX), true),
                             Outgoing::End => ended = true,
-                            other => put(other, bytes_max, &mut buffer, &mut to).await?,
                         }
                         next = outgoing.try_recv().ok();
                     }
@@ -149,34 +144,25 @@ async fn within<F: Future>(patience: Option<Duration>, future: F) -> io::Result<
     }
 }
 
-/// Adds what is sent to the buffer, and writes the buffer whenever it holds enough.
+/// Adds a message to the buffer, and writes the buffer whenever it holds enough.
 async fn put(
-    next: Outgoing,
+    (channel, class_id): (u16, u16),
+    message: &Message,
     bytes_max: usize,
     buffer: &mut Vec<u8>,
     to: &mut WriteHalf<'_>,
 ) -> io::Result<()> {
-    let (channel, method, message) = match next {
-        Outgoing::Method(channel, method) => (channel, method, None),
-        Outgoing::Content(channel, method, message) => (channel, method, Some(message)),
-        Outgoing::Tuned(..) | Outgoing::Closing | Outgoing::End => return Ok(()),
+    let header = AMQPContentHeader {
+        class_id,
+        body_size: message.body.len() as u64,
+        properties: message.properties.clone(),
     };
-    let class_id = method.get_amqp_class_id();
-    frames::encode(&AMQPFrame::Method(channel, method), buffer);
-    if let Some(message) = message {
-        let (body_size, properties) = (message.body.len() as u64, message.properties.clone());
-        let header = AMQPContentHeader {
-            class_id,
-            body_size,
-            properties,
-        };
-        frames::encode(&AMQPFrame::Header(channel, header), buffer);
-        for piece in message.body.chunks(bytes_max - FRAME_OVERHEAD) {
-            frames::encode_body(channel, piece, buffer);
-            if buffer.len() >= WRITE_BYTES {
-                to.write_all(buffer).await?;
-                buffer.clear();
-            }
+    frames::encode(&AMQPFrame::Header(channel, header), buffer);
+    for piece in message.body.chunks(bytes_max - FRAME_OVERHEAD) {
+        frames::encode_body(channel, piece, buffer);
+        if buffer.len() >= WRITE_BYTES {
+            to.write_all(buffer).await?;
+            buffer.clear();
         }
     }
     Ok(())

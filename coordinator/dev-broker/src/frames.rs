@@ -6,7 +6,7 @@ use amq_protocol::protocol::AMQPClass;
 use amq_protocol::protocol::constants as kinds;
 use tokio_util::bytes::{Buf, Bytes, BytesMut};
 
-use crate::limits::{METHOD_BYTES_MAX, TABLES_MAX};
+use crate::limits::{FRAME_BYTES_MAX, METHOD_BYTES_MAX, TABLES_MAX};
 use crate::refusal::{Refusal, refuse};
 
 /// A frame that a client sent.
@@ -19,17 +19,16 @@ pub enum Frame {
     Heartbeat,
 }
 
-/// Takes the next frame off what was received, or `None` until more is.
-///
-/// `bytes_max` is the size of the largest frame that was agreed on: the buffer never has to hold more.
-pub fn decode(buffer: &mut BytesMut, bytes_max: usize) -> Result<Option<Frame>, Refusal> {
+/// Takes the next frame off what was received, or `None` until more is; never more than the largest frame there may be.
+pub fn decode(buffer: &mut BytesMut) -> Result<Option<Frame>, Refusal> {
     let Some(&[kind, channel @ .., size0, size1, size2, size3]) = buffer.first_chunk::<7>() else {
         return Ok(None);
     };
     let channel = u16::from_be_bytes(channel);
     let size = u32::from_be_bytes([size0, size1, size2, size3]) as usize;
     let bytes = size.saturating_add(FRAME_OVERHEAD);
-    if bytes > bytes_max || (kind == kinds::FRAME_METHOD && size > METHOD_BYTES_MAX) {
+    if bytes > FRAME_BYTES_MAX as usize || (kind == kinds::FRAME_METHOD && size > METHOD_BYTES_MAX)
+    {
         refuse!(FRAME_ERROR => "type {kind}, {size} octets: frame_too_large");
     }
     if buffer.len() < bytes {
@@ -64,13 +63,7 @@ fn structured(frame: &[u8], size: usize) -> Result<Frame, Refusal> {
         Ok((_, AMQPFrame::Header(channel, header))) => {
             Ok(Frame::Header(channel, Box::new(header), size))
         }
-        // Class and number of a method come first in its payload.
-        _ => match frame[FRAME_OVERHEAD - 1..] {
-            [_, class, _, method, _, ..] => {
-                refuse!(SYNTAX_ERROR => "cannot parse method {method} of class {class}")
-            }
-            _ => refuse!(SYNTAX_ERROR => "cannot parse a frame of {size} octets"),
-        },
+        _ => refuse!(SYNTAX_ERROR => "cannot parse a frame of {size} octets"),
     }
 }
 

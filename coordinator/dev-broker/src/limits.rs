@@ -11,9 +11,9 @@ pub const CONSUMERS_MAX: usize = 1_024;
 /// Queues of the broker.
 pub const QUEUES_MAX: usize = 10_000;
 /// Exchanges of the broker.
-pub const EXCHANGES_MAX: usize = 10_000;
-/// Bindings of the broker, over all exchanges.
-pub const BINDINGS_MAX: usize = 100_000;
+pub const EXCHANGES_MAX: usize = 1_000;
+/// Bindings of an exchange.
+pub const BINDINGS_MAX: usize = 1_000;
 
 /// A frame with its head and end: RabbitMQ's default.
 pub const FRAME_BYTES_MAX: u32 = 131_072;
@@ -24,7 +24,7 @@ pub const METHOD_BYTES_MAX: usize = 16_384;
 /// Tables and arrays within one frame. The codec recurses into them, so they also bound its stack.
 pub const TABLES_MAX: usize = 64;
 /// The body of a message: RabbitMQ's default of old.
-pub const BODY_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
+pub const BODY_BYTES_MAX: usize = 128 * 1_024 * 1_024;
 /// All messages together, with what their keeping costs, when the settings don't say otherwise.
 pub const MEMORY_BYTES_MAX: usize = 1_024 * 1_024 * 1_024;
 /// What a message costs beside its body and properties.

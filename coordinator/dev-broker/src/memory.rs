@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The account; clones are the same account.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
-    used: Arc<AtomicUsize>,
-    max: usize,
+    pub used: Arc<AtomicUsize>,
+    /// In bytes.
+    pub max: usize,
 }
 
 /// A part of the memory, in bytes, given back when dropped.
@@ -15,11 +16,6 @@ pub struct Memory {
 pub struct Hold(Arc<AtomicUsize>, usize);
 
 impl Memory {
-    pub fn new(max: usize) -> Self {
-        let used = Arc::default();
-        Self { used, max }
-    }
-
     /// Takes a part, or `None` where so much is not left.
     pub fn take(&self, bytes: usize) -> Option<Hold> {
         let hold = self.charge(bytes);

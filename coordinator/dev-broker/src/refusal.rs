@@ -6,33 +6,28 @@ use amq_protocol::types::ShortString;
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{} - {text}", code.1)]
 pub struct Refusal {
-    code: Code,
-    text: String,
+    pub code: Code,
+    pub text: String,
 }
 
 /// A reply code of AMQP, and its name.
-#[derive(Debug, Clone, Copy)]
-pub struct Code(u16, &'static str);
+type Code = (u16, &'static str);
 
-pub const CONNECTION_FORCED: Code = Code(320, "CONNECTION_FORCED");
-pub const ACCESS_REFUSED: Code = Code(403, "ACCESS_REFUSED");
-pub const NOT_FOUND: Code = Code(404, "NOT_FOUND");
-pub const RESOURCE_LOCKED: Code = Code(405, "RESOURCE_LOCKED");
-pub const PRECONDITION_FAILED: Code = Code(406, "PRECONDITION_FAILED");
-pub const FRAME_ERROR: Code = Code(501, "FRAME_ERROR");
-pub const SYNTAX_ERROR: Code = Code(502, "SYNTAX_ERROR");
-pub const COMMAND_INVALID: Code = Code(503, "COMMAND_INVALID");
-pub const CHANNEL_ERROR: Code = Code(504, "CHANNEL_ERROR");
-pub const UNEXPECTED_FRAME: Code = Code(505, "UNEXPECTED_FRAME");
-pub const RESOURCE_ERROR: Code = Code(506, "RESOURCE_ERROR");
-pub const NOT_ALLOWED: Code = Code(530, "NOT_ALLOWED");
-pub const NOT_IMPLEMENTED: Code = Code(540, "NOT_IMPLEMENTED");
+pub const CONNECTION_FORCED: Code = (320, "CONNECTION_FORCED");
+pub const ACCESS_REFUSED: Code = (403, "ACCESS_REFUSED");
+pub const NOT_FOUND: Code = (404, "NOT_FOUND");
+pub const RESOURCE_LOCKED: Code = (405, "RESOURCE_LOCKED");
+pub const PRECONDITION_FAILED: Code = (406, "PRECONDITION_FAILED");
+pub const FRAME_ERROR: Code = (501, "FRAME_ERROR");
+pub const SYNTAX_ERROR: Code = (502, "SYNTAX_ERROR");
+pub const COMMAND_INVALID: Code = (503, "COMMAND_INVALID");
+pub const CHANNEL_ERROR: Code = (504, "CHANNEL_ERROR");
+pub const UNEXPECTED_FRAME: Code = (505, "UNEXPECTED_FRAME");
+pub const RESOURCE_ERROR: Code = (506, "RESOURCE_ERROR");
+pub const NOT_ALLOWED: Code = (530, "NOT_ALLOWED");
+pub const NOT_IMPLEMENTED: Code = (540, "NOT_IMPLEMENTED");
 
 impl Refusal {
-    pub fn new(code: Code, text: String) -> Self {
-        Self { code, text }
-    }
-
     pub fn reply_code(&self) -> u16 {
         self.code.0
     }
@@ -52,7 +47,10 @@ impl Refusal {
 /// Leaves a function with a refusal: `refuse!(NOT_FOUND => "no queue '{name}'")`.
 macro_rules! refuse {
     ($code:ident => $($text:tt)*) => {
-        return Err($crate::refusal::Refusal::new($crate::refusal::$code, format!($($text)*)))
+        return Err($crate::refusal::Refusal {
+            code: $crate::refusal::$code,
+            text: format!($($text)*),
+        })
     };
 }
 pub(crate) use refuse;

@@ -1,12 +1,7 @@
 //! The arguments of queues: what they mean, and whether two declarations ask for the same.
 
-use std::time::Duration;
-
-use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
-
-use super::Result;
 use super::matching::integer;
-use crate::refusal::refuse;
+use super::*;
 
 /// What the arguments of a queue ask for.
 #[derive(Debug, Default)]
@@ -17,8 +12,6 @@ pub struct Policy {
     pub expires: Option<Duration>,
     /// Messages that are ready.
     pub length_max: Option<u64>,
-    /// Bytes of bodies that are ready.
-    pub bytes_max: Option<u64>,
     /// Whether what is too much is refused, instead of the first message being dropped.
     pub rejects_excess: bool,
     /// How often a message may come back.
@@ -56,7 +49,6 @@ impl Policy {
             "x-message-ttl" => self.ttl = Some(Duration::from_millis(number()?)),
             "x-expires" => self.expires = Some(Duration::from_millis(number().filter(|n| *n > 0)?)),
             "x-max-length" => self.length_max = Some(number()?),
-            "x-max-length-bytes" => self.bytes_max = Some(number()?),
             "x-delivery-limit" => self.returns_max = Some(number()?),
             "x-dead-letter-exchange" => self.dead_letter_exchange = Some(text()?),
             "x-dead-letter-routing-key" => self.dead_letter_key = Some(text()?),
@@ -69,7 +61,7 @@ impl Policy {
                     .contains(&text()?.as_str())
                     .then_some(());
             }
-            "x-max-priority" | "x-single-active-consumer" => return None,
+            "x-max-length-bytes" | "x-max-priority" | "x-single-active-consumer" => return None,
             _ => {}
         }
         Some(())
@@ -77,24 +69,25 @@ impl Policy {
 
     /// Whether a second declaration of `what` asks for what is there.
     pub fn assert_equivalent(&self, what: &str, asked: &FieldTable) -> Result<()> {
-        for name in COMPARED {
+        for name in COMPARED.split(' ') {
             let [asked, current] =
-                [asked, &self.arguments].map(|table| shown(table.inner().get(*name)));
+                [asked, &self.arguments].map(|table| shown(table.inner().get(name)));
             assert_same(what, name, &asked, &current)?;
         }
         Ok(())
     }
 }
 
-/// Whether a second declaration of `what` has the same flags: of each, what is asked for and what is there.
-pub fn assert_equivalent(what: &str, flags: &[(&str, bool, bool)]) -> Result<()> {
-    for (name, asked, current) in flags {
+/// Whether a second declaration of `what` has the same flags, as far as it has them.
+pub fn assert_equivalent(what: &str, asked: &[bool], current: &[bool]) -> Result<()> {
+    let flags = ["durable", "auto_delete", "internal"].into_iter();
+    for (name, (asked, current)) in flags.zip(asked.iter().zip(current)) {
         assert_same(what, name, &format!("'{asked}'"), &format!("'{current}'"))?;
     }
     Ok(())
 }
 
-fn assert_same(what: &str, name: &str, asked: &str, current: &str) -> Result<()> {
+pub fn assert_same(what: &str, name: &str, asked: &str, current: &str) -> Result<()> {
     if asked != current {
         refuse!(PRECONDITION_FAILED =>
             "inequivalent arg '{name}' for {what} in vhost '/': received {asked} but current is {current}");
@@ -113,14 +106,5 @@ fn shown(value: Option<&AMQPValue>) -> String {
 }
 
 /// The arguments that two declarations must agree on: all that this broker heeds.
-const COMPARED: &[&str] = &[
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-delivery-limit",
-    "x-expires",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-message-ttl",
-    "x-overflow",
-    "x-queue-type",
-];
+const COMPARED: &str = "x-dead-letter-exchange x-dead-letter-routing-key x-delivery-limit x-expires x-max-length \
+                        x-message-ttl x-overflow x-queue-type";

@@ -1,16 +1,8 @@
 //! Channels: which method goes where, and what becomes of a channel's things when it ends.
 
-use std::collections::BTreeMap;
+use amq_protocol::protocol::{basic, channel, confirm, exchange, queue};
 
-use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, exchange, queue};
-use amq_protocol::types::ShortString;
-
-use super::consume::Consumer;
-use super::handshake::{Client, Stage};
-use super::queue::{Entry, QueueId};
-use super::{Answer, ConnectionId, Core, Place, Result, answer, method};
-use crate::content::Request;
-use crate::refusal::refuse;
+use super::*;
 
 /// An open channel.
 #[derive(Debug, Default)]
@@ -32,14 +24,9 @@ pub struct Channel {
     pub consumers: BTreeMap<ShortString, Consumer>,
 }
 
-/// A delivery that waits for its acknowledgement.
+/// A delivery that waits for its acknowledgement: its queue, and the consumer who got it; `None` for who polled.
 #[derive(Debug)]
-pub struct Unacked {
-    pub queue: QueueId,
-    pub entry: Entry,
-    /// Who got it; `None` for who polled.
-    pub consumer: Option<ShortString>,
-}
+pub struct Unacked(pub QueueId, pub Entry, pub Option<ShortString>);
 
 impl Channel {
     /// The queues it consumes.
@@ -109,13 +96,12 @@ impl Core {
                 client.map(|client| client.channels.insert(place.1, Channel::default()));
                 answer!((Channel channel OpenOk {}))
             }
-            Close(_) => {
-                self.release_channel(place, false);
-                answer!((Channel channel CloseOk {}))
-            }
-            CloseOk(_) => {
-                self.release_channel(place, false);
-                Ok(None)
+            Close(_) | CloseOk(_) => {
+                self.release_channel(place);
+                let client = self.connections.get_mut(&place.0);
+                client.map(|client| client.channels.remove(&place.1));
+                let is_confirmation = matches!(method, CloseOk(_));
+                answer!(is_confirmation => (Channel channel CloseOk {}))
             }
             Flow(channel::Flow { active: true }) => {
                 answer!((Channel channel FlowOk { active: true }))
@@ -128,46 +114,33 @@ impl Core {
         channel_of(&mut self.connections, place)
     }
 
-    /// Ends the consumers of a channel and puts back what it has not acknowledged. It stays until its client confirms,
-    /// or goes at once.
-    pub fn release_channel(&mut self, place: Place, closing: bool) {
-        let client = self.connections.get_mut(&place.0);
-        let Some((client, channel)) = client.and_then(|client| {
-            let channel = client.channels.remove(&place.1)?;
-            Some((client, channel))
-        }) else {
+    /// Ends the consumers of a channel and puts back what it has not acknowledged. The channel takes no more requests.
+    pub fn release_channel(&mut self, place: Place) {
+        let Ok(channel) = self.channel(place) else {
             return;
         };
-        if closing {
-            client.channels.insert(
-                place.1,
-                Channel {
-                    closing,
-                    ..Channel::default()
-                },
-            );
-        }
-        for (tag, consumer) in channel.consumers {
+        let released = std::mem::take(channel);
+        channel.closing = true;
+        for (tag, consumer) in released.consumers {
             self.leave(place, &tag, consumer.queue);
         }
-        for unacked in channel.unacked.into_values() {
+        for unacked in released.unacked.into_values() {
             self.put_back(unacked);
         }
     }
 
     /// Gives back everything a connection has.
     pub fn release(&mut self, id: ConnectionId) {
-        let client = self.connections.get(&id);
-        let channels = client.map(|client| Vec::from_iter(client.channels.keys().copied()));
-        for channel in channels.unwrap_or_default() {
-            self.release_channel(Place(id, channel), false);
+        let Some(client) = self.connections.get(&id) else {
+            return;
+        };
+        for channel in Vec::from_iter(client.channels.keys().copied()) {
+            self.release_channel(Place(id, channel));
         }
-        let own = self
-            .queues
-            .iter()
-            .filter(|(_, queue)| queue.owner == Some(id));
-        for queue in Vec::from_iter(own.map(|(queue, _)| *queue)) {
-            self.remove_queue(queue);
+        for queue in Vec::from_iter(self.queues.keys().copied()) {
+            if self.queues[&queue].owner == Some(id) {
+                self.remove_queue(queue);
+            }
         }
     }
 }

@@ -1,14 +1,10 @@
 //! Consumers, polling, and what becomes of deliveries.
 
 use amq_protocol::protocol::basic;
-use amq_protocol::types::ShortString;
 
-use super::channel::{Unacked, channel_of};
 use super::death::{DELIVERY_LIMIT, REJECTED};
-use super::queue::QueueId;
-use super::{Answer, Core, Outgoing, Place, Result, answer, method};
+use super::*;
 use crate::limits::CONSUMERS_MAX;
-use crate::refusal::refuse;
 
 /// Somebody who gets the messages of a queue.
 #[derive(Debug)]
@@ -74,9 +70,8 @@ impl Core {
     /// A consumer that is gone from its channel leaves its queue too.
     pub fn leave(&mut self, place: Place, tag: &ShortString, id: QueueId) {
         if let Some(queue) = self.queues.get_mut(&id) {
-            queue
-                .consumers
-                .retain(|(at, other)| *at != place || other != tag);
+            let stays = |(at, other): &(Place, ShortString)| *at != place || other != tag;
+            queue.consumers.retain(stays);
             queue.consumed_exclusively &= !queue.consumers.is_empty();
             queue.used = self.now;
             self.touched.insert(id);
@@ -87,33 +82,49 @@ impl Core {
         let id = self.accessible_queue(place, &get.queue)?;
         self.expire(id, true);
         self.touched.insert(id);
-        let channel = channel_of(&mut self.connections, place)?;
-        let popped = self.queues.get_mut(&id).and_then(|queue| {
+        if let Some(queue) = self.queues.get_mut(&id) {
             queue.used = self.now;
-            Some((queue.pop()?, queue.count()))
-        });
-        let Some((entry, message_count)) = popped else {
-            return answer!((Basic basic GetEmpty {}));
-        };
-        let message = entry.message.clone();
-        channel.last_tag += 1;
-        let method = method!(Basic basic GetOk {
-            delivery_tag: channel.last_tag,
-            redelivered: entry.returned > 0,
-            exchange: message.exchange.clone(),
-            routing_key: message.routing_key.clone(),
-            message_count,
-        });
-        if !get.no_ack {
-            let unacked = Unacked {
-                queue: id,
-                entry,
-                consumer: None,
-            };
-            channel.unacked.insert(channel.last_tag, unacked);
         }
-        self.push(place.0, Outgoing::Content(place.1, method, message));
-        Ok(None)
+        match self.hand_out(place, id, None, get.no_ack) {
+            Some(()) => Ok(None),
+            None => answer!((Basic basic GetEmpty {})),
+        }
+    }
+
+    /// Sends the first message of a queue to a consumer, or to who polls; `None` when there is none.
+    pub fn hand_out(
+        &mut self,
+        place: Place,
+        id: QueueId,
+        tag: Option<ShortString>,
+        no_ack: bool,
+    ) -> Option<()> {
+        let channel = channel_of(&mut self.connections, place).ok()?;
+        let queue = self.queues.get_mut(&id)?;
+        let entry = queue.pop()?;
+        channel.last_tag += 1;
+        let (delivery_tag, redelivered) = (channel.last_tag, entry.returned > 0);
+        let (message, message_count) = (entry.message.clone(), queue.count());
+        let (exchange, routing_key) = (message.exchange.clone(), message.routing_key.clone());
+        let method = match tag.clone() {
+            Some(consumer_tag) => method!(Basic basic Deliver {
+                consumer_tag, delivery_tag, redelivered, exchange, routing_key
+            }),
+            None => method!(Basic basic GetOk {
+                delivery_tag, redelivered, exchange, routing_key, message_count
+            }),
+        };
+        if !no_ack {
+            if let Some(consumer) = tag.as_ref().and_then(|tag| channel.consumers.get_mut(tag)) {
+                consumer.unacked += 1;
+                channel.consumed += 1;
+            }
+            channel
+                .unacked
+                .insert(delivery_tag, Unacked(id, entry, tag));
+        }
+        self.push(place.0, Outgoing::Method(place.1, method, Some(message)));
+        Some(())
     }
 
     pub fn ack(&mut self, place: Place, tag: u64, multiple: bool) -> Answer {
@@ -125,7 +136,7 @@ impl Core {
         for unacked in self.take_unacked(place, tag, multiple)? {
             match requeue {
                 true => self.put_back(unacked),
-                false => self.dead_letter(unacked.queue, &unacked.entry.message, REJECTED),
+                false => self.dead_letter(unacked.0, &unacked.1.message, REJECTED),
             }
         }
         Ok(None)
@@ -144,7 +155,7 @@ impl Core {
         };
         let taken = channel.unacked.extract_if(tags, |_, _| true);
         let taken: Vec<Unacked> = taken.map(|(_, unacked)| unacked).collect();
-        for tag in taken.iter().filter_map(|unacked| unacked.consumer.as_ref()) {
+        for tag in taken.iter().filter_map(|unacked| unacked.2.as_ref()) {
             channel.consumed = channel.consumed.saturating_sub(1);
             if let Some(consumer) = channel.consumers.get_mut(tag) {
                 consumer.unacked = consumer.unacked.saturating_sub(1);
@@ -159,12 +170,7 @@ impl Core {
     }
 
     /// Puts a delivery back to where it was, or gives it up when it came back too often.
-    pub fn put_back(
-        &mut self,
-        Unacked {
-            queue: id, entry, ..
-        }: Unacked,
-    ) {
+    pub fn put_back(&mut self, Unacked(id, entry, _): Unacked) {
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };

@@ -1,13 +1,6 @@
 //! Dead letters: what a queue gives up goes to its dead letter exchange, and tells in `x-death` how it got there.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use amq_protocol::protocol::BasicProperties;
-use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
-
-use super::queue::QueueId;
-use super::{Core, Message};
+use super::*;
 use crate::limits::DEATHS_MAX;
 
 /// Why a queue gives up a message: a consumer rejected it.
@@ -22,11 +15,7 @@ pub const DELIVERY_LIMIT: &str = "delivery_limit";
 impl Core {
     /// Sends a message that a queue gives up to where the queue says, if it does.
     pub fn dead_letter(&mut self, from: QueueId, message: &Message, why: &str) {
-        let queue = self
-            .queues
-            .get(&from)
-            .map(|queue| (&queue.name, &queue.policy));
-        let Some((name, policy)) = queue else {
+        let Some(Queue { name, policy, .. }) = self.queues.get(&from) else {
             return;
         };
         let Some(exchange) = policy.dead_letter_exchange.clone() else {
@@ -67,27 +56,27 @@ impl Message {
         let is_same =
             |death: &AMQPValue| has(death, "reason", why) && has(death, "queue", queue.as_str());
         let before = all.iter().position(is_same).map(|at| all.remove(at));
-        let newest = if let Some(AMQPValue::FieldTable(mut death)) = before {
-            let count = match death.inner().get("count") {
-                Some(AMQPValue::LongLongInt(count)) => count.saturating_add(1),
-                _ => 1,
-            };
-            death.insert("count".into(), AMQPValue::LongLongInt(count));
-            death
-        } else {
-            let keys = vec![text(self.routing_key.as_str())];
-            let mut death = FieldTable::default();
-            death.insert("count".into(), AMQPValue::LongLongInt(1));
-            death.insert("time".into(), AMQPValue::Timestamp(now.as_secs()));
-            death.insert("routing-keys".into(), AMQPValue::FieldArray(keys.into()));
-            let expiration = self.properties.expiration().as_ref();
-            let original = expiration.map(|value| ("original-expiration", value.as_str()));
-            for (name, value) in parts.into_iter().chain(original) {
-                death.insert(name.into(), text(value));
+        let mut death = match before {
+            Some(AMQPValue::FieldTable(death)) => death,
+            _ => {
+                let mut death = FieldTable::default();
+                let keys = vec![text(self.routing_key.as_str())];
+                death.insert("time".into(), AMQPValue::Timestamp(now.as_secs()));
+                death.insert("routing-keys".into(), AMQPValue::FieldArray(keys.into()));
+                let expiration = self.properties.expiration().as_ref();
+                let original = expiration.map(|value| ("original-expiration", value.as_str()));
+                for (name, value) in parts.into_iter().chain(original) {
+                    death.insert(name.into(), text(value));
+                }
+                death
             }
-            death
         };
-        all.insert(0, AMQPValue::FieldTable(newest));
+        let count = match death.inner().get("count") {
+            Some(AMQPValue::LongLongInt(count)) => count.saturating_add(1),
+            _ => 1,
+        };
+        death.insert("count".into(), AMQPValue::LongLongInt(count));
+        all.insert(0, AMQPValue::FieldTable(death));
         let is_first = !headers.contains_key("x-first-death-reason");
         headers.insert("x-death".into(), AMQPValue::FieldArray(all.into()));
         for (name, value) in parts.into_iter().filter(|_| is_first) {

@@ -1,14 +1,11 @@
 //! Queues and exchanges: declared, bound, emptied, deleted.
 
 use amq_protocol::protocol::{exchange, queue};
-use amq_protocol::types::ShortString;
 
-use super::arguments::{Policy, assert_equivalent};
-use super::exchange::{Binding, Exchange, KINDS};
-use super::queue::{Queue, QueueId};
-use super::{Answer, Core, Place, Result, answer, method};
+use super::arguments::{assert_equivalent, assert_same};
+use super::exchange::{Binding, KINDS};
+use super::*;
 use crate::limits::{BINDINGS_MAX, EXCHANGES_MAX, QUEUES_MAX};
-use crate::refusal::{RESOURCE_LOCKED, Refusal, refuse};
 
 impl Core {
     pub fn declare_queue(&mut self, place: Place, declare: queue::Declare) -> Answer {
@@ -17,11 +14,9 @@ impl Core {
             _ if declare.passive => self.accessible_queue(place, &declare.queue)?,
             None => self.add_queue(place, declare)?,
             Some(id) => {
-                let queue = &self.queues[id];
-                let what = format!("queue '{}'", queue.name);
-                let durable = ("durable", declare.durable, queue.durable);
-                let auto_delete = ("auto_delete", declare.auto_delete, queue.auto_delete);
-                assert_equivalent(&what, &[durable, auto_delete])?;
+                let (queue, what) = (&self.queues[id], format!("queue '{}'", declare.queue));
+                let flags = [declare.durable, declare.auto_delete];
+                assert_equivalent(&what, &flags, &queue.flags)?;
                 queue.policy.assert_equivalent(&what, &declare.arguments)?;
                 if queue.owner != declare.exclusive.then_some(place.0) {
                     return Err(locked(&queue.name));
@@ -55,8 +50,7 @@ impl Core {
         let queue = Queue {
             policy: Policy::parse(name.as_str(), declare.arguments)?,
             name: name.clone(),
-            durable: declare.durable,
-            auto_delete: declare.auto_delete,
+            flags: [declare.durable, declare.auto_delete],
             owner: declare.exclusive.then_some(place.0),
             ..Queue::default()
         };
@@ -116,31 +110,21 @@ impl Core {
     }
 
     pub fn bind(&mut self, place: Place, bind: queue::Bind) -> Answer {
+        not_default(&bind.exchange)?;
         let queue = self.accessible_queue(place, &bind.queue)?;
-        let (mut routing_key, arguments) = (bind.routing_key, bind.arguments);
+        let mut routing_key = bind.routing_key;
         if bind.queue.as_str().is_empty() && routing_key.as_str().is_empty() {
             routing_key = self.queues[&queue].name.clone();
         }
-        let binding = Binding {
-            queue,
-            routing_key,
-            arguments,
-        };
-        not_default(&bind.exchange)?;
-        let is_known = self
-            .existing_exchange(&bind.exchange)?
-            .bindings
-            .contains(&binding);
-        let counts = self
-            .exchanges
-            .values()
-            .map(|exchange| exchange.bindings.len());
-        if counts.sum::<usize>() >= BINDINGS_MAX {
-            refuse!(RESOURCE_ERROR => "this broker has no more than {BINDINGS_MAX} bindings");
-        }
-        let exchange = self.exchanges.get_mut(&bind.exchange);
-        if let Some(exchange) = exchange.filter(|_| !is_known) {
-            exchange.bindings.push(binding);
+        self.existing_exchange(&bind.exchange)?;
+        if let Some(exchange) = self.exchanges.get_mut(&bind.exchange) {
+            let binding = Binding(queue, routing_key, bind.arguments);
+            if exchange.bindings.len() >= BINDINGS_MAX {
+                refuse!(RESOURCE_ERROR => "no exchange has more than {BINDINGS_MAX} bindings");
+            }
+            if !exchange.bindings.contains(&binding) {
+                exchange.bindings.push(binding);
+            }
         }
         answer!(bind.nowait => (Queue queue BindOk {}))
     }
@@ -150,12 +134,7 @@ impl Core {
         let name = self.queue_name(place, &unbind.queue)?;
         if self.queue_names.contains_key(&name) {
             let queue = self.accessible_queue(place, &name)?;
-            let (routing_key, arguments) = (unbind.routing_key, unbind.arguments);
-            let gone = Binding {
-                queue,
-                routing_key,
-                arguments,
-            };
+            let gone = Binding(queue, unbind.routing_key, unbind.arguments);
             self.unbind_where(|exchange, binding| *exchange == unbind.exchange && *binding == gone);
         }
         answer!((Queue queue UnbindOk {}))
@@ -170,25 +149,17 @@ impl Core {
 
     pub fn declare_exchange(&mut self, declare: exchange::Declare) -> Answer {
         let (name, asked) = (&declare.exchange, declare.kind.as_str());
-        let (durable, auto_delete, internal) =
-            (declare.durable, declare.auto_delete, declare.internal);
         let kind = KINDS.into_iter().find(|kind| *kind == asked);
+        let flags = [declare.durable, declare.auto_delete, declare.internal];
         match (self.exchanges.get(name), kind) {
-            (_, _) if declare.passive && name.as_str().is_empty() => {}
-            (None, _) if declare.passive => {
-                refuse!(NOT_FOUND => "no exchange '{name}' in vhost '/'")
-            }
-            (Some(_), _) if declare.passive => {}
+            _ if declare.passive && name.as_str().is_empty() => {}
+            _ if declare.passive => _ = self.existing_exchange(name)?,
             (_, None) => refuse!(COMMAND_INVALID => "unknown exchange type '{asked}'"),
-            (Some(exchange), Some(kind)) if exchange.kind != kind => refuse!(PRECONDITION_FAILED =>
-                "inequivalent arg 'type' for exchange '{name}' in vhost '/': received '{kind}' but current is '{}'",
-                exchange.kind),
-            (Some(exchange), _) => {
-                let durable = ("durable", durable, exchange.durable);
-                let auto_delete = ("auto_delete", auto_delete, exchange.auto_delete);
-                let internal = ("internal", internal, exchange.internal);
+            (Some(exchange), Some(kind)) => {
                 let what = format!("exchange '{name}'");
-                assert_equivalent(&what, &[durable, auto_delete, internal])?;
+                let [asked, current] = [kind, exchange.kind].map(|kind| format!("'{kind}'"));
+                assert_same(&what, "type", &asked, &current)?;
+                assert_equivalent(&what, &flags, &exchange.flags)?;
             }
             (None, Some(kind)) => {
                 not_default(name)?;
@@ -201,15 +172,8 @@ impl Core {
                 if self.exchanges.len() >= EXCHANGES_MAX {
                     refuse!(RESOURCE_ERROR => "this broker has no more than {EXCHANGES_MAX} exchanges");
                 }
-                let bindings = Vec::new();
-                let exchange = Exchange {
-                    kind,
-                    durable,
-                    auto_delete,
-                    internal,
-                    bindings,
-                };
-                self.exchanges.insert(name.clone(), exchange);
+                self.exchanges
+                    .insert(name.clone(), Exchange::new(kind, flags));
             }
         }
         answer!(declare.nowait => (Exchange exchange DeclareOk {}))
@@ -242,5 +206,6 @@ fn locked(name: &ShortString) -> Refusal {
         "cannot obtain exclusive access to locked queue '{name}' in vhost '/'. It could be originally declared on \
          another connection or the exclusive property value does not match that of the original declaration."
     );
-    Refusal::new(RESOURCE_LOCKED, text)
+    let code = crate::refusal::RESOURCE_LOCKED;
+    Refusal { code, text }
 }

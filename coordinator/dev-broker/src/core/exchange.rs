@@ -1,48 +1,43 @@
 //! Exchanges, and where they send a message.
 
-use std::collections::{BTreeSet, HashMap};
-
-use amq_protocol::types::{FieldTable, ShortString};
-
-use super::queue::QueueId;
-use super::{Core, Message, matching};
+use super::*;
 
 /// An exchange of the broker; the default one, without a name, is none of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Exchange {
     /// One of `KINDS`.
     pub kind: &'static str,
-    pub durable: bool,
-    pub auto_delete: bool,
-    pub internal: bool,
+    /// Whether it is durable, auto-delete, internal.
+    pub flags: [bool; 3],
     pub bindings: Vec<Binding>,
 }
 
+/// To which queue, by which routing key and arguments.
 #[derive(Debug, PartialEq)]
-pub struct Binding {
-    pub queue: QueueId,
-    pub routing_key: ShortString,
-    pub arguments: FieldTable,
-}
+pub struct Binding(pub QueueId, pub ShortString, pub FieldTable);
 
 /// The kinds there are. Of each, one exchange is always there.
 pub const KINDS: [&str; 4] = ["direct", "fanout", "headers", "topic"];
 
 /// The exchanges that are always there.
 pub fn predeclared() -> HashMap<ShortString, Exchange> {
-    let named = KINDS
-        .map(|kind| (kind, kind))
-        .into_iter()
-        .chain([("match", "headers")]);
-    let made = named.map(|(name, kind)| {
-        let exchange = Exchange {
+    let made = KINDS.map(|kind| (format!("amq.{kind}"), kind)).into_iter();
+    let named = made.chain([("amq.match".to_owned(), "headers")]);
+    let exchange = |kind| Exchange::new(kind, [true, false, false]);
+    named
+        .map(|(name, kind)| (name.into(), exchange(kind)))
+        .collect()
+}
+
+impl Exchange {
+    pub fn new(kind: &'static str, flags: [bool; 3]) -> Self {
+        let bindings = Vec::new();
+        Self {
             kind,
-            durable: true,
-            ..Exchange::default()
-        };
-        (format!("amq.{name}").into(), exchange)
-    });
-    made.collect()
+            flags,
+            bindings,
+        }
+    }
 }
 
 impl Core {
@@ -57,13 +52,13 @@ impl Core {
         };
         let headers = message.properties.headers().as_ref();
         let takes = |binding: &&Binding| match exchange.kind {
-            "direct" => binding.routing_key.as_str() == key,
-            "topic" => matching::topic(binding.routing_key.as_str(), key),
-            "headers" => matching::headers(&binding.arguments, headers),
+            "direct" => binding.1.as_str() == key,
+            "topic" => matching::topic(binding.1.as_str(), key),
+            "headers" => matching::headers(&binding.2, headers),
             _ => true,
         };
         let bindings = exchange.bindings.iter().filter(takes);
-        bindings.map(|binding| binding.queue).collect()
+        bindings.map(|binding| binding.0).collect()
     }
 
     /// Removes the bindings that a test picks; an exchange that goes away with its last binding goes.
@@ -71,7 +66,7 @@ impl Core {
         self.exchanges.retain(|name, exchange| {
             let before = exchange.bindings.len();
             exchange.bindings.retain(|binding| !gone(name, binding));
-            !exchange.auto_delete || !exchange.bindings.is_empty() || before == 0
+            !exchange.flags[1] || !exchange.bindings.is_empty() || before == 0
         });
     }
 }

@@ -1,22 +1,16 @@
 //! The beginning of a connection, and its end: who the client is, and what both sides agree on.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use amq_protocol::protocol::connection;
 
-use amq_protocol::protocol::{AMQPClass, connection};
-use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
-
-use super::channel::Channel;
-use super::{Answer, ConnectionId, Core, Outgoing, Place, Result, answer, method};
-use crate::limits::{CHANNELS_MAX, FRAME_BYTES_MAX, FRAME_BYTES_MIN};
-use crate::limits::{HEARTBEAT_SECONDS, OUTGOING_BYTES_MAX};
-use crate::refusal::{Refusal, refuse};
+use super::*;
+use crate::limits::{
+    CHANNELS_MAX, FRAME_BYTES_MAX, FRAME_BYTES_MIN, HEARTBEAT_SECONDS, OUTGOING_BYTES_MAX,
+};
 
 /// A connection and who is at its other end.
 #[derive(Debug, Default)]
 pub struct Client {
     pub stage: Stage,
-    pub user: String,
     /// Whether it wants to hear that a consumer has ended.
     pub cancel_notify: bool,
     pub channels: BTreeMap<u16, Channel>,
@@ -59,14 +53,11 @@ impl Core {
 
     pub fn connection_method(&mut self, id: ConnectionId, method: AMQPClass) -> Answer {
         use connection::AMQPMethod::{Close, CloseOk, Open, StartOk, TuneOk};
-        let stage = self
-            .connections
-            .get_mut(&id)
-            .map(|client| &mut client.stage);
-        let (Some(stage), AMQPClass::Connection(method)) = (stage, method) else {
+        let client = self.connections.get_mut(&id);
+        let (Some(client), AMQPClass::Connection(method)) = (client, method) else {
             refuse!(COMMAND_INVALID => "a method on channel 0 that belongs on another");
         };
-        match (*stage, method) {
+        match (client.stage, method) {
             (Stage::Closing, CloseOk(_)) => self.push(id, Outgoing::End),
             (Stage::Closing, _) => {}
             (_, Close(_)) => {
@@ -75,7 +66,9 @@ impl Core {
                 self.push(id, Outgoing::End);
             }
             (Stage::Greeted, StartOk(start)) => {
-                self.log_in(id, &start)?;
+                log_in(&start, &self.user, &self.password)?;
+                client.cancel_notify = wants_cancel_notify(&start.client_properties);
+                client.stage = Stage::LoggedIn;
                 return answer!((Connection connection Tune {
                     channel_max: CHANNELS_MAX,
                     frame_max: FRAME_BYTES_MAX,
@@ -83,30 +76,21 @@ impl Core {
                 }));
             }
             (Stage::LoggedIn, TuneOk(tune)) => {
-                agree(
-                    "channel_max",
-                    tune.channel_max.into(),
-                    1,
-                    CHANNELS_MAX.into(),
-                )?;
-                agree(
-                    "frame_max",
-                    tune.frame_max,
-                    FRAME_BYTES_MIN,
-                    FRAME_BYTES_MAX,
-                )?;
-                *stage = Stage::Tuned;
-                let frame_max = if tune.frame_max == 0 {
-                    FRAME_BYTES_MAX
-                } else {
-                    tune.frame_max
-                };
-                let heartbeat = Duration::from_secs(tune.heartbeat.into());
-                let heartbeat = Some(heartbeat).filter(|interval| !interval.is_zero());
-                self.push(id, Outgoing::Tuned(frame_max as usize, heartbeat));
+                // 0 leaves it to the broker.
+                let frame_max = Some(tune.frame_max).filter(|max| *max > 0);
+                let frame_max = frame_max.unwrap_or(FRAME_BYTES_MAX);
+                let agrees = (FRAME_BYTES_MIN..=FRAME_BYTES_MAX).contains(&frame_max);
+                if !agrees || tune.channel_max > CHANNELS_MAX {
+                    refuse!(NOT_ALLOWED => "negotiated frame_max = {frame_max} or channel_max = {} is not allowed",
+                        tune.channel_max);
+                }
+                client.stage = Stage::Tuned;
+                let interval = Duration::from_secs(tune.heartbeat.into());
+                let interval = Some(interval).filter(|interval| !interval.is_zero());
+                self.push(id, Outgoing::Tuned(frame_max as usize, interval));
             }
             (Stage::Tuned, Open(open)) if open.virtual_host.as_str() == "/" => {
-                *stage = Stage::Open;
+                client.stage = Stage::Open;
                 return answer!((Connection connection OpenOk {}));
             }
             (Stage::Tuned, Open(open)) => {
@@ -117,41 +101,14 @@ impl Core {
         Ok(None)
     }
 
-    fn log_in(&mut self, id: ConnectionId, start: &connection::StartOk) -> Result<()> {
-        if start.mechanism.as_str() != "PLAIN" {
-            refuse!(ACCESS_REFUSED => "unsupported authentication mechanism '{}'", start.mechanism);
-        }
-        // An identity to act as, the user, the password. RabbitMQ ignores the first, too.
-        let given = start
-            .response
-            .as_bytes()
-            .splitn(3, |byte| *byte == 0)
-            .skip(1);
-        if !given.eq([self.user.as_bytes(), self.password.as_bytes()]) {
-            refuse!(ACCESS_REFUSED => "Login was refused using authentication mechanism PLAIN. \
-                                       For details see the broker logfile.");
-        }
-        if let Some(client) = self.connections.get_mut(&id) {
-            let wishes = match start.client_properties.inner().get("capabilities") {
-                Some(AMQPValue::FieldTable(wishes)) => wishes.clone(),
-                _ => FieldTable::default(),
-            };
-            let notify = wishes.inner().get("consumer_cancel_notify");
-            client.cancel_notify = notify == Some(&AMQPValue::Boolean(true));
-            client.user.clone_from(&self.user);
-            client.stage = Stage::LoggedIn;
-        }
-        Ok(())
-    }
-
     /// So many bytes of what was sent to a connection are written: perhaps its consumers can get more.
     pub fn written(&mut self, id: ConnectionId, bytes: usize) {
         if let Some(client) = self.connections.get_mut(&id) {
             let was_full = client.is_full();
             client.unwritten = client.unwritten.saturating_sub(bytes);
             if was_full && !client.is_full() {
-                self.touched
-                    .extend(client.channels.values().flat_map(Channel::queues));
+                let queues = client.channels.values().flat_map(Channel::queues);
+                self.touched.extend(queues);
             }
         }
     }
@@ -162,12 +119,10 @@ impl Core {
         tracing::debug!(connection = id.0, channel, %refusal, "refused");
         let (reply_code, reply_text) = (refusal.reply_code(), refusal.reply_text());
         if refusal.is_soft() && channel != 0 {
-            self.release_channel(place, true);
-            self.send(
-                place,
-                method!(Channel channel Close { reply_code, reply_text, class_id, method_id }),
-            );
-            return;
+            self.release_channel(place);
+            let close =
+                method!(Channel channel Close { reply_code, reply_text, class_id, method_id });
+            return self.send(place, close);
         }
         self.release(id);
         let client = self.connections.get_mut(&id);
@@ -180,13 +135,22 @@ impl Core {
     }
 }
 
-/// Checks what the client settled on, where 0 leaves it to the broker.
-fn agree(what: &str, asked: u32, min: u32, max: u32) -> Result<()> {
-    match asked {
-        0 => Ok(()),
-        _ if (min..=max).contains(&asked) => Ok(()),
-        _ => refuse!(NOT_ALLOWED => "negotiated {what} = {asked} is not between {min} and {max}"),
+fn log_in(start: &connection::StartOk, user: &str, password: &str) -> Result<()> {
+    // An identity to act as, the user, the password. RabbitMQ ignores the first, too.
+    let given = start.response.as_bytes().splitn(3, |byte| *byte == 0);
+    let is_right = given.skip(1).eq([user.as_bytes(), password.as_bytes()]);
+    if start.mechanism.as_str() != "PLAIN" || !is_right {
+        refuse!(ACCESS_REFUSED => "Login was refused using authentication mechanism {}. \
+                                   For details see the broker logfile.", start.mechanism);
     }
+    Ok(())
+}
+
+fn wants_cancel_notify(client: &FieldTable) -> bool {
+    let Some(AMQPValue::FieldTable(capabilities)) = client.inner().get("capabilities") else {
+        return false;
+    };
+    capabilities.inner().get("consumer_cancel_notify") == Some(&AMQPValue::Boolean(true))
 }
 
 fn server_properties() -> FieldTable {
@@ -194,19 +158,15 @@ fn server_properties() -> FieldTable {
     for name in CAPABILITIES.split(' ') {
         capabilities.insert(name.into(), AMQPValue::Boolean(true));
     }
+    let text = |text: &str| AMQPValue::LongString(text.into());
     let mut properties = FieldTable::default();
-    let version = env!("CARGO_PKG_VERSION");
-    for (name, value) in [
-        ("product", "Sagamore dev broker"),
-        ("version", version),
-        ("platform", "Rust"),
-    ] {
-        properties.insert(ShortString::from(name), AMQPValue::LongString(value.into()));
-    }
+    properties.insert("product".into(), text("Sagamore dev broker"));
+    properties.insert("version".into(), text(env!("CARGO_PKG_VERSION")));
+    properties.insert("platform".into(), text("Rust"));
     properties.insert("capabilities".into(), AMQPValue::FieldTable(capabilities));
     properties
 }
 
-/// What RabbitMQ calls what this broker can. It never blocks a connection, so `connection.blocked` is not among it.
+/// What this broker can, as RabbitMQ calls it. It never blocks a connection: `connection.blocked` is not among it.
 const CAPABILITIES: &str = "authentication_failure_close basic.nack consumer_cancel_notify per_consumer_qos \
                             publisher_confirms";

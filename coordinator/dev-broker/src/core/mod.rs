@@ -23,15 +23,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amq_protocol::protocol::{AMQPClass, BasicProperties};
-use amq_protocol::types::ShortString;
+use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
+use self::arguments::Policy;
+use self::channel::{Channel, Unacked, channel_of};
+use self::consume::Consumer;
+use self::exchange::Exchange;
+use self::handshake::{Client, Stage};
+use self::queue::{Entry, Queue, QueueId};
 use crate::content::Request;
 use crate::limits::{ENTRY_BYTES, MESSAGE_BYTES};
 use crate::memory::{Hold, Memory};
-use crate::refusal::Refusal;
-use exchange::Exchange;
-use handshake::Client;
-use queue::{Queue, QueueId};
+use crate::refusal::{Refusal, refuse};
 
 /// One connection, as the core knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,8 +59,8 @@ pub enum Event {
 /// What is to be sent to a connection.
 #[derive(Debug)]
 pub enum Outgoing {
-    Method(u16, AMQPClass),
-    Content(u16, AMQPClass, Arc<Message>),
+    /// A method on a channel; with its message if it has one.
+    Method(u16, AMQPClass, Option<Arc<Message>>),
     /// Nothing to send: how many bytes a frame may have from now on, and the interval of heartbeats.
     Tuned(usize, Option<Duration>),
     /// Nothing to send: the client was told that its connection is closed.
@@ -169,7 +172,7 @@ impl Core {
     }
 
     fn send(&mut self, Place(id, channel): Place, method: AMQPClass) {
-        self.push(id, Outgoing::Method(channel, method));
+        self.push(id, Outgoing::Method(channel, method, None));
     }
 
     fn push(&mut self, id: ConnectionId, outgoing: Outgoing) {
@@ -190,7 +193,7 @@ impl Outgoing {
     /// What it takes, roughly, until it is written.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Content(_, _, message) => MESSAGE_BYTES + message.body.len(),
+            Self::Method(_, _, Some(message)) => MESSAGE_BYTES + message.body.len(),
             _ => ENTRY_BYTES,
         }
     }

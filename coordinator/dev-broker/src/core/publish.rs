@@ -1,15 +1,10 @@
 //! Publishing: a message is checked, routed, returned if it must be and can't, and confirmed.
 
-use std::sync::Arc;
-use std::time::Duration;
+use amq_protocol::protocol::basic;
 
-use amq_protocol::protocol::{BasicProperties, basic};
-
-use super::queue::QueueId;
-use super::{Answer, Core, Message, Outgoing, Place, Result, method};
+use super::*;
 use crate::content::{Content, Unfit};
-use crate::limits::{BODY_BYTES_MAX, ENTRY_BYTES};
-use crate::refusal::refuse;
+use crate::limits::BODY_BYTES_MAX;
 
 impl Core {
     pub fn publish(
@@ -29,7 +24,7 @@ impl Core {
                 body,
                 hold,
             }) => {
-                self.check(place, &publish, &properties)?;
+                self.check(&publish, &properties)?;
                 let (exchange, routing_key) = (publish.exchange, publish.routing_key);
                 let (body, hold) = (Arc::new(body), Arc::new(hold));
                 let message = Message {
@@ -56,25 +51,16 @@ impl Core {
     }
 
     /// Whether anything of a message closes the channel, or more.
-    fn check(
-        &self,
-        place: Place,
-        publish: &basic::Publish,
-        properties: &BasicProperties,
-    ) -> Result<()> {
+    fn check(&self, publish: &basic::Publish, properties: &BasicProperties) -> Result<()> {
         if publish.immediate {
             refuse!(NOT_IMPLEMENTED => "immediate=true");
         }
         let name = &publish.exchange;
-        if !name.as_str().is_empty() && self.existing_exchange(name)?.internal {
+        if !name.as_str().is_empty() && self.existing_exchange(name)?.flags[2] {
             refuse!(ACCESS_REFUSED => "cannot publish to internal exchange '{name}' in vhost '/'");
         }
-        let user = self
-            .connections
-            .get(&place.0)
-            .map(|client| client.user.as_str());
         match properties.user_id() {
-            Some(claimed) if user != Some(claimed.as_str()) => refuse!(PRECONDITION_FAILED =>
+            Some(claimed) if claimed.as_str() != self.user => refuse!(PRECONDITION_FAILED =>
                 "user_id property set to '{claimed}' but authenticated user was '{}'", self.user),
             _ => {}
         }
@@ -96,7 +82,7 @@ impl Core {
                 exchange: message.exchange.clone(),
                 routing_key: message.routing_key.clone(),
             });
-            self.push(place.0, Outgoing::Content(place.1, method, message));
+            self.push(place.0, Outgoing::Method(place.1, method, Some(message)));
             return true;
         }
         let mut taken = true;
@@ -111,18 +97,15 @@ impl Core {
         let Some(queue) = self.queues.get_mut(&id) else {
             return true;
         };
-        if queue.policy.rejects_excess && queue.is_full_for(message.body.len()) {
+        if queue.policy.rejects_excess && !queue.has_room(1) {
             return false;
         }
         let expiration = message.properties.expiration().as_ref();
         let milliseconds = expiration.and_then(|text| text.as_str().parse().ok());
-        let expiration = milliseconds.map(Duration::from_millis);
-        queue.push(
-            message,
-            expiration,
-            self.memory.charge(ENTRY_BYTES),
-            self.now,
-        );
+        let ttl = milliseconds.map(Duration::from_millis).into_iter();
+        let ttl = ttl.chain(queue.policy.ttl).min();
+        let expires = ttl.map(|ttl| self.now.saturating_add(ttl));
+        queue.push(message, expires, self.memory.charge(ENTRY_BYTES));
         self.touched.insert(id);
         true
     }

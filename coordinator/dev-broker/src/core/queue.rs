@@ -1,14 +1,8 @@
 //! One queue: its messages in order, and who consumes them.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::VecDeque;
 
-use amq_protocol::types::ShortString;
-
-use super::arguments::Policy;
-use super::{ConnectionId, Message, Place};
-use crate::memory::Hold;
+use super::*;
 
 /// One queue; another of the same name, declared later, has another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,14 +12,13 @@ pub struct QueueId(pub u64);
 #[derive(Debug, Default)]
 pub struct Queue {
     pub name: ShortString,
-    pub durable: bool,
-    pub auto_delete: bool,
+    /// Whether it is durable, and goes with its last consumer.
+    pub flags: [bool; 2],
     /// The connection it is exclusive to.
     pub owner: Option<ConnectionId>,
     pub policy: Policy,
     /// By position, which a message keeps when it comes back.
     pub ready: BTreeMap<u64, Entry>,
-    pub ready_bytes: usize,
     pub next_position: u64,
     /// By channel and tag; the next one to get a message comes first.
     pub consumers: VecDeque<(Place, ShortString)>,
@@ -51,22 +44,16 @@ pub struct Entry {
 
 impl Queue {
     /// Adds a message at the end.
-    pub fn push(
-        &mut self,
-        message: Arc<Message>,
-        expiration: Option<Duration>,
-        hold: Hold,
-        now: Duration,
-    ) {
-        let ttl = expiration.into_iter().chain(self.policy.ttl).min();
-        self.insert(Entry {
-            position: self.next_position,
-            message,
-            expires: ttl.map(|ttl| now.saturating_add(ttl)),
-            returned: 0,
-            _hold: hold,
-        });
+    pub fn push(&mut self, message: Arc<Message>, expires: Option<Duration>, _hold: Hold) {
+        let (position, returned) = (self.next_position, 0);
         self.next_position += 1;
+        self.insert(Entry {
+            position,
+            message,
+            expires,
+            returned,
+            _hold,
+        });
     }
 
     /// Puts a message back to where it was.
@@ -76,15 +63,12 @@ impl Queue {
     }
 
     fn insert(&mut self, entry: Entry) {
-        self.ready_bytes += entry.message.body.len();
         self.ready.insert(entry.position, entry);
     }
 
     /// Takes the first message.
     pub fn pop(&mut self) -> Option<Entry> {
-        let (_, entry) = self.ready.pop_first()?;
-        self.ready_bytes -= entry.message.body.len();
-        Some(entry)
+        self.ready.pop_first().map(|(_, entry)| entry)
     }
 
     /// Takes the first message if its time was over before this moment, or `inclusive`ly is over now.
@@ -98,18 +82,13 @@ impl Queue {
 
     /// Takes the first message if there are too many.
     pub fn pop_excess(&mut self) -> Option<Entry> {
-        let excess = self.is_past(self.ready.len(), self.ready_bytes);
-        excess.then(|| self.pop()).flatten()
+        if self.has_room(0) { None } else { self.pop() }
     }
 
-    /// Whether one more message would be too many.
-    pub fn is_full_for(&self, body_bytes: usize) -> bool {
-        self.is_past(self.ready.len() + 1, self.ready_bytes + body_bytes)
-    }
-
-    fn is_past(&self, length: usize, bytes: usize) -> bool {
-        let is_past = |limit: Option<u64>, is: usize| limit.is_some_and(|limit| is as u64 > limit);
-        is_past(self.policy.length_max, length) || is_past(self.policy.bytes_max, bytes)
+    /// Whether there is room for so many messages more.
+    pub fn has_room(&self, more: usize) -> bool {
+        let length = (self.ready.len() + more) as u64;
+        self.policy.length_max.is_none_or(|max| length <= max)
     }
 
     /// The messages that are ready, as the protocol counts.

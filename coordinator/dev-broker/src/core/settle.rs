@@ -1,12 +1,8 @@
 //! What queues do by themselves, once an event is taken: they let messages expire, deliver them, drop what is too much,
 //! and go away when nobody uses them.
 
-use amq_protocol::types::ShortString;
-
-use super::channel::{Unacked, channel_of};
 use super::death::{EXPIRED, MAX_LENGTH};
-use super::queue::{Entry, Queue, QueueId};
-use super::{Core, Outgoing, Place, method};
+use super::*;
 
 impl Core {
     /// Lets each queue that was touched do what it must, until none is left.
@@ -21,7 +17,7 @@ impl Core {
             let Some(queue) = self.queues.get_mut(&id) else {
                 continue;
             };
-            let left = queue.auto_delete && queue.had_consumer && queue.consumers.is_empty();
+            let left = queue.flags[1] && queue.had_consumer && queue.consumers.is_empty();
             if left || queue.lapses().is_some_and(|lapses| lapses <= now) {
                 self.remove_queue(id);
                 continue;
@@ -48,38 +44,14 @@ impl Core {
 
     /// Hands out the first message to the next consumer that can take it; `None` when there is no such pair.
     fn deliver(&mut self, id: QueueId) -> Option<()> {
-        let queue = self
-            .queues
-            .get(&id)
-            .filter(|queue| !queue.ready.is_empty())?;
-        let mut consumers = queue.consumers.iter();
+        let mut consumers = self.queues.get(&id)?.consumers.iter();
         let next = consumers.position(|(place, tag)| self.can_take(*place, tag).is_some())?;
-        let queue = self.queues.get_mut(&id)?;
-        queue.consumers.rotate_left(next + 1);
-        let (place, tag) = queue.consumers.back()?.clone();
-        let entry = queue.pop()?;
-        let message = entry.message.clone();
-        let channel = channel_of(&mut self.connections, place).ok()?;
-        channel.last_tag += 1;
-        let method = method!(Basic basic Deliver {
-            consumer_tag: tag.clone(),
-            delivery_tag: channel.last_tag,
-            redelivered: entry.returned > 0,
-            exchange: message.exchange.clone(),
-            routing_key: message.routing_key.clone(),
-        });
-        let consumer = channel.consumers.get_mut(&tag)?;
-        if !consumer.no_ack {
-            consumer.unacked += 1;
-            channel.consumed += 1;
-            let unacked = Unacked {
-                queue: id,
-                entry,
-                consumer: Some(tag),
-            };
-            channel.unacked.insert(channel.last_tag, unacked);
-        }
-        self.push(place.0, Outgoing::Content(place.1, method, message));
+        let consumers = &mut self.queues.get_mut(&id)?.consumers;
+        consumers.rotate_left(next);
+        let (place, tag) = consumers.front()?.clone();
+        let no_ack = self.channel(place).ok()?.consumers.get(&tag)?.no_ack;
+        self.hand_out(place, id, Some(tag), no_ack)?;
+        self.queues.get_mut(&id)?.consumers.rotate_left(1);
         Some(())
     }
 
@@ -102,20 +74,15 @@ impl Core {
         if let Some(scheduled) = queue.scheduled {
             self.due.remove(&(scheduled, id));
         }
-        self.unbind_where(|_, binding| binding.queue == id);
+        self.unbind_where(|_, binding| binding.0 == id);
         for (place, consumer_tag) in queue.consumers {
             if let Ok(channel) = self.channel(place) {
                 channel.consumers.remove(&consumer_tag);
             }
-            if self
-                .connections
-                .get(&place.0)
-                .is_some_and(|client| client.cancel_notify)
-            {
-                self.send(
-                    place,
-                    method!(Basic basic Cancel { consumer_tag, nowait: true }),
-                );
+            let client = self.connections.get(&place.0);
+            if client.is_some_and(|client| client.cancel_notify) {
+                let cancel = method!(Basic basic Cancel { consumer_tag, nowait: true });
+                self.send(place, cancel);
             }
         }
     }
