@@ -69,7 +69,8 @@ async fn what_is_no_database_is_refused_by_name() -> Result<()> {
         let kept = fs::read_to_string(&path)?;
         assert!(kept.starts_with("what somebody wrote"), "it is left alone");
         let directory = path.parent().context("it is in a directory")?;
-        assert_tells(&refused(directory).await?, directory, "open");
+        assert_tells(&refused(directory).await?, directory, "is a directory");
+        assert!(!beside(directory, "-lock").exists(), "nothing is made");
         Ok(())
     });
     run.await

@@ -116,6 +116,10 @@ fn real(path: &Path) -> Result<PathBuf, OpenError> {
         }
         found => found.map_err(fault)?,
     };
+    // Before anything is made beside it.
+    if real.is_dir() {
+        return Err(fault(io::ErrorKind::IsADirectory.into()));
+    }
     match real.to_str() {
         Some(_) => Ok(real),
         None => Err(OpenError::Text { path: real }),
