@@ -76,7 +76,7 @@ impl World {
 
     async fn call(&mut self) -> Result<()> {
         self.stores.synchronise().await?;
-        match self.random.below(24) {
+        match self.random.below(25) {
             0..8 => self.transact().await,
             8 => self.conflict().await,
             9 | 10 => self.renew().await,
@@ -91,6 +91,7 @@ impl World {
             20 => self.asked_waits().await,
             21 => self.machine_pages().await,
             22 => self.execution_pages().await,
+            23 => self.recall().await,
             _ => self.event_pages().await,
         }
     }
@@ -235,6 +236,11 @@ impl World {
             .store
             .release(by)
             .await)?;
+        Ok(())
+    }
+
+    async fn recall(&mut self) -> Result<()> {
+        all!(self.stores, "recall", |named| named.store.recall().await)?;
         Ok(())
     }
 

@@ -214,20 +214,19 @@ impl Tables {
     }
 
     pub(super) fn unsent(&self, coordinator: CoordinatorId, numbers: &[u64]) -> Vec<Unsent> {
+        let events = numbers.iter().filter_map(|number| {
+            let event = self.events.get(&(coordinator, *number))?;
+            Some((*number, Unsent::Event(event.clone())))
+        });
         let messages = self.waits.iter().filter_map(|(key, row)| {
             let number = row
                 .number
                 .filter(|number| row.republish && numbers.contains(number))?;
             (row.owner == coordinator).then_some((number, row.unsent(*key)?))
         });
-        let events = numbers.iter().filter_map(|number| {
-            Some((
-                *number,
-                Unsent::Event(self.events.get(&(coordinator, *number))?.clone()),
-            ))
-        });
-        let unsent: BTreeMap<u64, Unsent> = messages.chain(events).collect();
-        unsent.into_values().collect()
+        let mut unsent: Vec<(u64, Unsent)> = events.chain(messages).collect();
+        unsent.sort_by_key(|(number, _)| *number);
+        unsent.into_iter().map(|(_, unsent)| unsent).collect()
     }
 
     pub(super) fn set_aside(&mut self, aside: &SetAside) {

@@ -26,8 +26,8 @@ pub enum Error {
     /// The database can't be reached, or gave up on the transaction: the same again will do.
     #[error("the store is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The database refused what was written: the same again will not do.
-    #[error("the store refused the transaction")]
+    /// The database refused what was asked of it: the same again will not do.
+    #[error("the store refused")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// What was read is not what was written.
     #[error("{what} in the store is unreadable")]

@@ -87,7 +87,7 @@ async fn migrate(options: PgConnectOptions) -> Result<(), Error> {
     let migrated = sqlx::migrate!("./migrations/postgres").run(&pool).await;
     pool.close().await;
     migrated.map_err(|source| match source {
-        MigrateError::Execute(source) => fault(source),
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => fault(source),
         other => Error::Refused(other.into()),
     })
 }

@@ -147,7 +147,7 @@ async fn places(
             UNION ALL
             SELECT e.owner, e.number, e.execution_id, NULL FROM events e JOIN lapsed l ON l.owner = e.owner
             WHERE e.number > l.sent_through) AS unsent
-        ORDER BY owner, number LIMIT $3";
+        ORDER BY owner, number, wait IS NOT NULL, execution_id, wait LIMIT $3";
     let query = sqlx::query_as(SQL)
         .bind(&left.lapsed.0)
         .bind(&left.lapsed.1)

@@ -71,18 +71,22 @@ pub type OwnMessage = (i64, Uuid, i64, Option<i64>, String);
 /// Place, routing key, body of an event.
 pub type OwnEvent = (i64, String, String);
 
-/// Messages and events of one coordinator, in the order of their places.
-pub fn own_unsent(messages: Vec<OwnMessage>, events: Vec<OwnEvent>) -> Result<Vec<Unsent>, Error> {
-    let messages = messages
-        .into_iter()
-        .map(|(place, execution, wait, due, body)| {
-            let message = unsent_message((execution, wait), place, (due, &body))?;
-            Ok((place, message))
-        });
-    let events = events
-        .into_iter()
-        .map(|(place, routing_key, body)| Ok((place, unsent_event(place, routing_key, body))));
-    let mut unsent = messages.chain(events).collect::<Result<Vec<_>, Error>>()?;
+/// Messages and events of one coordinator, in the order of their places. Recalled messages share one: they follow the
+/// events, by execution and wait.
+pub fn own_unsent(
+    mut messages: Vec<OwnMessage>,
+    mut events: Vec<OwnEvent>,
+) -> Result<Vec<Unsent>, Error> {
+    messages.sort_unstable_by_key(|(place, execution, wait, ..)| (*place, *execution, *wait));
+    events.sort_unstable_by_key(|(place, ..)| *place);
+    let mut unsent = Vec::with_capacity(messages.len() + events.len());
+    for (place, routing_key, body) in events {
+        unsent.push((place, unsent_event(place, routing_key, body)));
+    }
+    for (place, execution, wait, due, body) in messages {
+        let message = unsent_message((execution, wait), place, (due, &body))?;
+        unsent.push((place, message));
+    }
     unsent.sort_by_key(|(place, _)| *place);
     Ok(unsent.into_iter().map(|(_, unsent)| unsent).collect())
 }

@@ -86,12 +86,13 @@ async fn read_left(
     limit: u32,
 ) -> Result<Vec<Left>, Error> {
     const SQL: &str = "WITH lapsed AS (SELECT id, sent_through FROM coordinators WHERE id <> $1 AND lease_until <= $2)
-        SELECT w.owner, w.number, w.execution_id, w.wait, w.due, '' AS routing_key, w.body
-        FROM lapsed l JOIN waits w ON w.owner = l.id WHERE w.republish AND w.number > l.sent_through
-        UNION ALL
-        SELECT e.owner, e.number, e.execution_id, NULL, NULL, e.routing_key, e.body
-        FROM lapsed l JOIN events e ON e.owner = l.id WHERE e.number > l.sent_through
-        ORDER BY owner, number LIMIT $3";
+        SELECT * FROM (
+            SELECT w.owner, w.number, w.execution_id, w.wait, w.due, '' AS routing_key, w.body
+            FROM lapsed l JOIN waits w ON w.owner = l.id WHERE w.republish AND w.number > l.sent_through
+            UNION ALL
+            SELECT e.owner, e.number, e.execution_id, NULL, NULL, e.routing_key, e.body
+            FROM lapsed l JOIN events e ON e.owner = l.id WHERE e.number > l.sent_through)
+        ORDER BY owner, number, wait IS NOT NULL, execution_id, wait LIMIT $3";
     let query = sqlx::query_as(SQL)
         .bind(coordinator.0)
         .bind(now)
