@@ -17,11 +17,10 @@ pub type Told = (ConnectionId, Event, Option<Outbox>);
 
 /// The way to a connection. It has no bound of its own: of what can wait the core sends no more than fits, and who asks
 /// for the rest is held back by its `Backlog`.
-#[derive(Debug)]
 pub struct Outbox(pub mpsc::UnboundedSender<Outgoing>, pub Arc<Backlog>);
 
 /// How many bytes wait to be written to a connection.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Backlog {
     bytes: AtomicUsize,
     less: Notify,

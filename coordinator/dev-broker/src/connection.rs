@@ -1,6 +1,5 @@
-//! One connection: what it sends becomes requests, what it is sent becomes bytes.
-//!
-//! Reading waits for writing in one case: a client that does not read what it asked for is not read from either.
+//! One connection: what it sends becomes requests, what it is sent becomes bytes. A client that does not read what it
+//! asked for is not read from either.
 
 use std::io;
 use std::sync::Arc;
@@ -44,9 +43,7 @@ impl Link {
     async fn talk(&self, stream: &mut TcpStream, mut intake: Intake) -> io::Result<()> {
         let (mut from, mut to) = stream.split();
         while intake.buffer.len() < PROTOCOL_HEADER.len() {
-            if !fill(&mut from, &mut intake).await? {
-                return Ok(());
-            }
+            fill(&mut from, &mut intake).await?;
         }
         if *intake.buffer.split_to(PROTOCOL_HEADER.len()) != *PROTOCOL_HEADER {
             // Who speaks something else is told what is spoken here.
@@ -69,8 +66,7 @@ impl Link {
                     self.backlog.room().await;
                     self.tell(Event::Request(request)).await;
                 }
-                Ok(None) if fill(&mut from, &mut intake).await? => {}
-                Ok(None) => return Ok(()),
+                Ok(None) => fill(&mut from, &mut intake).await?,
                 Err(refusal) => {
                     self.tell(Event::Fault(refusal)).await;
                     break;
@@ -78,10 +74,10 @@ impl Link {
             }
         }
         // What follows can't be understood. It is read until the writer has said why, and ends the connection.
-        while fill(&mut from, &mut intake).await? {
+        loop {
             intake.buffer.clear();
+            fill(&mut from, &mut intake).await?;
         }
-        Ok(())
     }
 
     async fn write(
@@ -130,11 +126,14 @@ impl Link {
     }
 }
 
-/// Reads what there is; false when there will be nothing more.
-async fn fill(from: &mut ReadHalf<'_>, intake: &mut Intake) -> io::Result<bool> {
+/// Reads what there is.
+async fn fill(from: &mut ReadHalf<'_>, intake: &mut Intake) -> io::Result<()> {
     intake.buffer.reserve(READ_BYTES);
     let reading = from.read_buf(&mut intake.buffer);
-    Ok(within(intake.patience, reading).await?? > 0)
+    match within(intake.patience, reading).await?? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
 }
 
 async fn within<F: Future>(patience: Option<Duration>, future: F) -> io::Result<F::Output> {
@@ -154,11 +153,11 @@ async fn put(
 ) -> io::Result<()> {
     let header = AMQPContentHeader {
         class_id,
-        body_size: message.body.len() as u64,
-        properties: message.properties.clone(),
+        body_size: message.content.body.len() as u64,
+        properties: message.content.properties.clone(),
     };
     frames::encode(&AMQPFrame::Header(channel, header), buffer);
-    for piece in message.body.chunks(bytes_max - FRAME_OVERHEAD) {
+    for piece in message.content.body.chunks(bytes_max - FRAME_OVERHEAD) {
         frames::encode_body(channel, piece, buffer);
         if buffer.len() >= WRITE_BYTES {
             to.write_all(buffer).await?;

@@ -1,4 +1,5 @@
 //! The broker as a client of RabbitMQ sees it.
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::collections::BTreeSet;
 use std::future::Future;

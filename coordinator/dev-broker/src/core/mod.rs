@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use amq_protocol::protocol::{AMQPClass, BasicProperties};
+use amq_protocol::protocol::{AMQPClass, BasicProperties, basic, confirm, connection};
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use self::arguments::Policy;
@@ -31,8 +31,8 @@ use self::consume::Consumer;
 use self::exchange::Exchange;
 use self::handshake::{Client, Stage};
 use self::queue::{Entry, Queue, QueueId};
-use crate::content::Request;
-use crate::limits::{ENTRY_BYTES, MESSAGE_BYTES};
+use crate::content::{Content, Request};
+use crate::limits::*;
 use crate::memory::{Hold, Memory};
 use crate::refusal::{Refusal, refuse};
 
@@ -45,7 +45,6 @@ pub struct ConnectionId(pub u64);
 pub struct Place(ConnectionId, u16);
 
 /// What happens with a connection.
-#[derive(Debug)]
 pub enum Event {
     Connected,
     Request(Request),
@@ -57,7 +56,6 @@ pub enum Event {
 }
 
 /// What is to be sent to a connection.
-#[derive(Debug)]
 pub enum Outgoing {
     /// A method on a channel; with its message if it has one.
     Method(u16, AMQPClass, Option<Arc<Message>>),
@@ -70,17 +68,14 @@ pub enum Outgoing {
 }
 
 /// A message, shared by all queues and connections it is in.
-#[derive(Debug)]
 pub struct Message {
-    exchange: ShortString,
-    routing_key: ShortString,
-    pub properties: BasicProperties,
-    pub body: Arc<Vec<u8>>,
-    hold: Arc<Hold>,
+    /// Exchange and routing key.
+    address: (ShortString, ShortString),
+    pub content: Content,
 }
 
 /// All there is between two events.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Core {
     user: String,
     password: String,
@@ -88,7 +83,7 @@ pub struct Core {
     exchanges: HashMap<ShortString, Exchange>,
     queues: BTreeMap<QueueId, Queue>,
     queue_names: HashMap<ShortString, QueueId>,
-    connections: BTreeMap<ConnectionId, Client>,
+    connections: Connections,
     /// When a queue has to be looked at though nobody asks.
     due: BTreeSet<(Duration, QueueId)>,
     touched: BTreeSet<QueueId>,
@@ -98,6 +93,7 @@ pub struct Core {
     serial: u64,
 }
 
+type Connections = BTreeMap<ConnectionId, Client>;
 type Result<T> = std::result::Result<T, Refusal>;
 /// What a request is answered with, if it is.
 type Answer = Result<Option<AMQPClass>>;
@@ -135,7 +131,7 @@ impl Core {
         match event {
             Event::Connected => self.greet(id),
             Event::Request(request) => {
-                let (place, method) = (Place(id, request.channel), &request.method);
+                let (place, method) = (Place(id, request.0), &request.1);
                 let origin = (method.get_amqp_class_id(), method.get_amqp_method_id());
                 match self.serve(place, request) {
                     Ok(Some(answer)) => self.send(place, answer),
@@ -193,7 +189,7 @@ impl Outgoing {
     /// What it takes, roughly, until it is written.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Method(_, _, Some(message)) => MESSAGE_BYTES + message.body.len(),
+            Self::Method(_, _, Some(message)) => MESSAGE_BYTES + message.content.body.len(),
             _ => ENTRY_BYTES,
         }
     }
