@@ -107,8 +107,11 @@ impl Broker {
                     tasks.spawn(connection::serve(stream, link, memory.clone()));
                 }
                 refused => {
-                    let error = refused.err().map(tracing::field::display);
-                    tracing::warn!(error, tasks = tasks.len(), "a connection was not accepted");
+                    tracing::warn!(
+                        ?refused,
+                        tasks = tasks.len(),
+                        "a connection was not accepted"
+                    );
                     // File descriptors, most likely: those of connections that end come free.
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                 }

@@ -15,7 +15,7 @@ use crate::actor::{Backlog, Outbox, Told};
 use crate::content::Intake;
 use crate::core::{ConnectionId, Event, Message, Outgoing};
 use crate::frames::{self, FRAME_OVERHEAD};
-use crate::limits::{CLOSE_MAX, FRAME_BYTES_MAX, WRITE_BYTES};
+use crate::limits::{CHUNK_BYTES, CLOSE_MAX, FRAME_BYTES_MAX};
 use crate::memory::Memory;
 
 /// The way from a connection to the core, which outlives all connections.
@@ -30,8 +30,7 @@ pub async fn serve(mut stream: TcpStream, link: Link, memory: Memory) {
     let _ = stream.set_nodelay(true);
     let ended = link.talk(&mut stream, Intake::new(memory)).await;
     link.tell(Event::Gone).await;
-    let error = ended.err().map(tracing::field::display);
-    tracing::debug!(connection = link.id.0, error, "a connection has ended");
+    tracing::debug!(connection = link.id.0, ?ended, "a connection has ended");
 }
 
 impl Link {
@@ -128,7 +127,7 @@ impl Link {
 
 /// Reads what there is.
 async fn fill(from: &mut ReadHalf<'_>, intake: &mut Intake) -> io::Result<()> {
-    intake.buffer.reserve(READ_BYTES);
+    intake.buffer.reserve(CHUNK_BYTES);
     let reading = from.read_buf(&mut intake.buffer);
     match within(intake.patience, reading).await?? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -159,7 +158,7 @@ async fn put(
     frames::encode(&AMQPFrame::Header(channel, header), buffer);
     for piece in message.content.body.chunks(bytes_max - FRAME_OVERHEAD) {
         frames::encode_body(channel, piece, buffer);
-        if buffer.len() >= WRITE_BYTES {
+        if buffer.len() >= CHUNK_BYTES {
             to.write_all(buffer).await?;
             buffer.clear();
         }
@@ -168,5 +167,3 @@ async fn put(
 }
 
 const PROTOCOL_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
-/// What is read at once, at most.
-const READ_BYTES: usize = 16 * 1_024;

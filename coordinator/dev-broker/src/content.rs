@@ -28,7 +28,6 @@ pub struct Content {
 }
 
 /// Why a message is not taken. Its body is skipped.
-#[derive(Debug, Clone, Copy)]
 pub enum Unfit {
     TooLarge(u64),
     MemoryFull,
@@ -75,14 +74,14 @@ impl Intake {
                     self.progress(channel, Partial::Body(method, content, size))
                 }
                 Frame::Body(channel, piece) => match self.partial.remove(&channel) {
-                    Some(Partial::Body(method, mut content, missing))
-                        if piece.len() as u64 <= missing =>
+                    Some(Partial::Body(method, mut content, left))
+                        if piece.len() as u64 <= left =>
                     {
                         if let Ok(content) = &mut content {
                             Arc::make_mut(&mut content.body).extend_from_slice(&piece);
                         }
-                        let missing = missing - piece.len() as u64;
-                        self.progress(channel, Partial::Body(method, content, missing))
+                        let left = left - piece.len() as u64;
+                        self.progress(channel, Partial::Body(method, content, left))
                     }
                     _ => {
                         refuse!(UNEXPECTED_FRAME => "unexpected body on channel {channel}")

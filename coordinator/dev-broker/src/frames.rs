@@ -57,8 +57,8 @@ fn structured(frame: &[u8], size: usize) -> Result<Frame, Refusal> {
     }
     match parse_frame(frame) {
         Ok((_, AMQPFrame::Method(channel, method))) => Ok(Frame::Method(channel, method)),
-        Ok((_, AMQPFrame::Header(channel, header))) => {
-            Ok(Frame::Header(channel, Box::new(header), size))
+        Ok((_, AMQPFrame::Header(channel, head))) => {
+            Ok(Frame::Header(channel, Box::new(head), size))
         }
         _ => refuse!(SYNTAX_ERROR => "cannot parse a frame of {size} octets"),
     }

@@ -40,10 +40,8 @@ impl Policy {
             AMQPValue::LongString(text) => ShortString::try_new(text.to_string()).ok(),
             _ => None,
         };
-        let one_of = |all: [&'static str; 2]| {
-            all.into_iter()
-                .find(|one| text().is_some_and(|t| t.as_str() == *one))
-        };
+        let is = |word: &&str| text().is_some_and(|text| text.as_str() == *word);
+        let one_of = |all: [&'static str; 2]| all.into_iter().find(is);
         match name {
             "x-message-ttl" => self.ttl = Some(Duration::from_millis(number()?)),
             "x-expires" => self.expires = Some(Duration::from_millis(number().filter(|n| *n > 0)?)),

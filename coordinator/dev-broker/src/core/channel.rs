@@ -4,7 +4,6 @@ use amq_protocol::protocol::{channel, exchange, queue};
 
 use super::*;
 
-/// An open channel.
 #[derive(Default)]
 pub struct Channel {
     /// Told to close; only its confirmation counts.
@@ -24,8 +23,11 @@ pub struct Channel {
     pub consumers: BTreeMap<ShortString, Consumer>,
 }
 
-/// A delivery that waits for its acknowledgement: its queue, and the consumer who got it; `None` for who polled.
-pub struct Unacked(pub QueueId, pub Entry, pub Option<ShortString>);
+/// A delivery that waits for its acknowledgement: from which queue, what, and to whom.
+pub struct Unacked(pub QueueId, pub Entry, pub Tag);
+
+/// A consumer's tag; `None` stands for who polls.
+pub type Tag = Option<ShortString>;
 
 impl Channel {
     /// The queues it consumes.

@@ -12,9 +12,6 @@ pub struct Consumer {
     pub unacked: usize,
 }
 
-/// A consumer's tag; `None` stands for who polls.
-type Tag = Option<ShortString>;
-
 impl Core {
     pub fn qos(&mut self, place: Place, qos: &basic::Qos) -> Answer {
         let channel = channel_of(&mut self.connections, place)?;
@@ -121,7 +118,7 @@ impl Core {
         for unacked in self.take_unacked(place, tag, multiple)? {
             match requeue {
                 true => self.put_back(unacked),
-                false => self.dead_letter(unacked.0, &unacked.1.message, REJECTED),
+                false => _ = self.dead_letter(unacked.0, &unacked.1.message, REJECTED),
             }
         }
         Ok(None)

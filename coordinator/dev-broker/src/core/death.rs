@@ -8,14 +8,10 @@ pub const EXPIRED: &str = "expired";
 pub const MAX_LENGTH: &str = "maxlen";
 
 impl Core {
-    /// Sends a message that a queue gives up to where the queue says, if it does.
-    pub fn dead_letter(&mut self, from: QueueId, message: &Message, why: &str) {
-        let Some(Queue { name, policy, .. }) = self.queues.get(&from) else {
-            return;
-        };
-        let Some(exchange) = policy.dead_letter_exchange.clone() else {
-            return;
-        };
+    /// Sends a message that a queue gives up to where the queue says; `None` when it does not.
+    pub fn dead_letter(&mut self, from: QueueId, message: &Message, why: &str) -> Option<()> {
+        let Queue { name, policy, .. } = self.queues.get(&from)?;
+        let exchange = policy.dead_letter_exchange.clone()?;
         let key = policy.dead_letter_key.as_ref();
         let headers = message.died(name.as_str(), why, self.now);
         let address = (exchange, key.unwrap_or(&message.address.1).clone());
@@ -32,6 +28,7 @@ impl Core {
             }
             self.enqueue(target, Arc::clone(&dead));
         }
+        Some(())
     }
 }
 

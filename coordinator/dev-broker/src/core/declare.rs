@@ -24,9 +24,8 @@ impl Core {
             }
         };
         self.touched.insert(id);
-        self.queues
-            .entry(id)
-            .and_modify(|queue| queue.used = self.now);
+        let queue = self.queues.entry(id);
+        queue.and_modify(|queue| queue.used = self.now);
         let (queue, channel) = (&self.queues[&id], channel_of(&mut self.connections, place)?);
         let (message_count, consumer_count) =
             (queue.ready.len() as u32, queue.consumers.len() as u32);
@@ -85,11 +84,9 @@ impl Core {
 
     pub fn purge(&mut self, place: Place, purge: &queue::Purge) -> Answer {
         let id = self.accessible_queue(place, &purge.queue)?;
-        let ready = self
-            .queues
-            .get_mut(&id)
-            .map(|queue| std::mem::take(&mut queue.ready));
-        let message_count = ready.map_or(0, |ready| ready.len() as u32);
+        let message_count = self.queues[&id].ready.len() as u32;
+        let queue = self.queues.entry(id);
+        queue.and_modify(|queue| queue.ready.clear());
         self.touched.insert(id);
         answer!(purge.nowait => (Queue queue PurgeOk { message_count }))
     }

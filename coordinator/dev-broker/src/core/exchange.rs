@@ -4,7 +4,6 @@ use super::*;
 
 /// An exchange of the broker; the default one, without a name, is none of them.
 pub struct Exchange {
-    /// One of `KINDS`.
     pub kind: &'static str,
     /// Whether it is durable, auto-delete, internal.
     pub flags: [bool; 3],
@@ -23,9 +22,8 @@ pub fn predeclared() -> HashMap<ShortString, Exchange> {
     let made = KINDS.map(|kind| (format!("amq.{kind}"), kind)).into_iter();
     let named = made.chain([("amq.match".to_owned(), "headers")]);
     let exchange = |kind| Exchange::new(kind, [true, false, false]);
-    named
-        .map(|(name, kind)| (name.into(), exchange(kind)))
-        .collect()
+    let entries = named.map(|(name, kind)| (name.into(), exchange(kind)));
+    entries.collect()
 }
 
 impl Exchange {

@@ -9,7 +9,7 @@ pub struct Client {
     /// Whether it wants to hear that a consumer has ended.
     pub cancel_notify: bool,
     pub channels: BTreeMap<u16, Channel>,
-    /// Bytes that are on their way to it.
+    /// Bytes that are on their way to it: past a limit, what can wait has to.
     pub unwritten: usize,
 }
 
@@ -23,13 +23,6 @@ pub enum Stage {
     Open,
     /// Was told that it is closed; only its confirmation counts.
     Closing,
-}
-
-impl Client {
-    /// Whether so much is on its way to it that what can wait has to.
-    pub fn is_full(&self) -> bool {
-        self.unwritten >= OUTGOING_BYTES_MAX
-    }
 }
 
 impl Core {
@@ -98,9 +91,9 @@ impl Core {
     /// So many bytes of what was sent to a connection are written: perhaps its consumers can get more.
     pub fn written(&mut self, id: ConnectionId, bytes: usize) {
         if let Some(client) = self.connections.get_mut(&id) {
-            let was_full = client.is_full();
-            client.unwritten = client.unwritten.saturating_sub(bytes);
-            if was_full && !client.is_full() {
+            let before = client.unwritten;
+            client.unwritten = before.saturating_sub(bytes);
+            if (client.unwritten..before).contains(&OUTGOING_BYTES_MAX) {
                 let queues = client.channels.values().flat_map(Channel::queues);
                 self.touched.extend(queues);
             }

@@ -1,5 +1,4 @@
-//! The broker itself: queues, exchanges, channels. It does no I/O and reads no clock; what happens and the time come in
-//! as arguments, and what is to be sent comes out as a list.
+//! The broker itself. It does no I/O and reads no clock: events and the time come in, what is to be sent comes out.
 //!
 //! An event changes what it changes and marks the queues it touched; `settle` then lets each of them do what it must:
 //! expire, deliver, drop what is too much. Nothing is delivered anywhere else.
@@ -26,7 +25,7 @@ use amq_protocol::protocol::{AMQPClass, BasicProperties, basic, confirm, connect
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use self::arguments::Policy;
-use self::channel::{Channel, Unacked, channel_of};
+use self::channel::{Channel, Tag, Unacked, channel_of};
 use self::consume::Consumer;
 use self::exchange::Exchange;
 use self::handshake::{Client, Stage};

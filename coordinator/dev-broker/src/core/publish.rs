@@ -64,15 +64,14 @@ impl Core {
         if mandatory && targets.is_empty() {
             let (exchange, routing_key) = message.address.clone();
             let (reply_code, reply_text) = (312, "NO_ROUTE".into());
-            let method =
+            let back =
                 method!(Basic basic Return { reply_code, reply_text, exchange, routing_key });
-            self.push(place.0, Outgoing::Method(place.1, method, Some(message)));
+            self.push(place.0, Outgoing::Method(place.1, back, Some(message)));
             return true;
         }
         let mut enqueue = |target| self.enqueue(target, Arc::clone(&message));
-        targets
-            .into_iter()
-            .fold(true, |taken, target| enqueue(target) && taken)
+        let refused = targets.into_iter().filter(|target| !enqueue(*target));
+        refused.count() == 0
     }
 
     /// Adds a message to a queue; false when the queue refuses it.

@@ -61,7 +61,6 @@ impl Queue {
         self.ready.insert(entry.position, entry);
     }
 
-    /// Takes the first message.
     pub fn pop(&mut self) -> Option<Entry> {
         self.ready.pop_first().map(|(_, entry)| entry)
     }

@@ -141,7 +141,6 @@ proptest! {
         for (client, dice) in all {
             world.bytes(client, &method(&dice));
             world.revive(client);
-            // What was admitted, and places in queues that the next message pays for.
             prop_assert!(memory.used.load(Ordering::Relaxed) < 2 * MEMORY_BYTES_MAX);
         }
         let World(mut core, intakes) = world;
@@ -162,9 +161,8 @@ proptest! {
         let tables = (0..depth).rev().flat_map(|level| [&(level * 6).to_be_bytes()[..], b"\0F"].concat());
         let mut deep = [0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0].into_iter().chain(tables).collect::<Vec<u8>>();
         deep.truncate(deep.len() - 2);
-        for sent in [frame(kind, 1, &bytes), bytes, frame(2, 1, &deep)] {
-            world.bytes(0, &sent);
-            world.bytes(1, &sent);
+        for (client, sent) in [frame(kind, 1, &bytes), bytes, frame(2, 1, &deep)].iter().enumerate() {
+            world.bytes(client as u64 / 2, sent);
             prop_assert!(world.1.iter().all(|intake| intake.buffer.len() <= 2 * sent.len() + 400));
         }
     }
