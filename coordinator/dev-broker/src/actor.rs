@@ -17,11 +17,10 @@ pub type Told = (ConnectionId, Event, Option<Outbox>);
 
 /// The way to a connection. It has no bound of its own: of what can wait the core sends no more than fits, and who asks
 /// for the rest is held back by its `Backlog`.
-#[derive(Debug)]
 pub struct Outbox(pub mpsc::UnboundedSender<Outgoing>, pub Arc<Backlog>);
 
 /// How many bytes wait to be written to a connection.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Backlog {
     bytes: AtomicUsize,
     less: Notify,
@@ -49,9 +48,7 @@ pub async fn run(mut core: Core, mut inbox: mpsc::Receiver<Told>, stop: Cancella
     let now = || started + start.elapsed();
     let (mut outboxes, mut told, mut stopping) = (HashMap::new(), Vec::new(), false);
     loop {
-        let due = core
-            .due()
-            .map_or(Duration::MAX, |due| due.saturating_sub(now()));
+        let due = core.due().unwrap_or(Duration::MAX);
         tokio::select! {
             biased;
             () = stop.cancelled(), if !stopping => {
@@ -62,7 +59,7 @@ pub async fn run(mut core: Core, mut inbox: mpsc::Receiver<Told>, stop: Cancella
                     core.take(*id, Event::Fault(refusal.clone()), now());
                 }
             }
-            () = tokio::time::sleep(due) => core.tick(now()),
+            () = tokio::time::sleep(due.saturating_sub(now())) => core.tick(now()),
             count = inbox.recv_many(&mut told, BATCH) => if count == 0 { return },
         }
         for (id, event, outbox) in told.drain(..) {

@@ -94,24 +94,24 @@ impl Broker {
         tasks.spawn(actor::run(core, inbox, stop.clone()));
         tracing::info!(address = %self.address, "the development broker listens");
         for id in (1..).map(ConnectionId) {
-            let accepted = loop {
-                tokio::select! {
-                    () = stop.cancelled() => break None,
-                    Some(_) = tasks.join_next() => {}
-                    accepted = self.listener.accept() => break Some(accepted),
-                }
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                Some(_) = tasks.join_next() => continue,
+                accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                None => break,
                 // One of the tasks is the core's.
-                Some(Ok((stream, _))) if tasks.len() <= CONNECTIONS_MAX => {
+                Ok((stream, _)) if tasks.len() <= CONNECTIONS_MAX => {
                     let (core, backlog) = (requests.clone(), Arc::default());
                     let link = Link { id, core, backlog };
                     tasks.spawn(connection::serve(stream, link, memory.clone()));
                 }
-                Some(refused) => {
-                    let error = refused.err().map(tracing::field::display);
-                    tracing::warn!(error, tasks = tasks.len(), "a connection was not accepted");
+                refused => {
+                    tracing::warn!(
+                        ?refused,
+                        tasks = tasks.len(),
+                        "a connection was not accepted"
+                    );
                     // File descriptors, most likely: those of connections that end come free.
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                 }

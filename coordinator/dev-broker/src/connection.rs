@@ -1,6 +1,5 @@
-//! One connection: what it sends becomes requests, what it is sent becomes bytes.
-//!
-//! Reading waits for writing in one case: a client that does not read what it asked for is not read from either.
+//! One connection: what it sends becomes requests, what it is sent becomes bytes. A client that does not read what it
+//! asked for is not read from either.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use crate::actor::{Backlog, Outbox, Told};
 use crate::content::Intake;
 use crate::core::{ConnectionId, Event, Message, Outgoing};
 use crate::frames::{self, FRAME_OVERHEAD};
-use crate::limits::{CLOSE_MAX, FRAME_BYTES_MAX, WRITE_BYTES};
+use crate::limits::{CHUNK_BYTES, CLOSE_MAX, FRAME_BYTES_MAX};
 use crate::memory::Memory;
 
 /// The way from a connection to the core, which outlives all connections.
@@ -31,8 +30,7 @@ pub async fn serve(mut stream: TcpStream, link: Link, memory: Memory) {
     let _ = stream.set_nodelay(true);
     let ended = link.talk(&mut stream, Intake::new(memory)).await;
     link.tell(Event::Gone).await;
-    let error = ended.err().map(tracing::field::display);
-    tracing::debug!(connection = link.id.0, error, "a connection has ended");
+    tracing::debug!(connection = link.id.0, ?ended, "a connection has ended");
 }
 
 impl Link {
@@ -44,9 +42,7 @@ impl Link {
     async fn talk(&self, stream: &mut TcpStream, mut intake: Intake) -> io::Result<()> {
         let (mut from, mut to) = stream.split();
         while intake.buffer.len() < PROTOCOL_HEADER.len() {
-            if !fill(&mut from, &mut intake).await? {
-                return Ok(());
-            }
+            fill(&mut from, &mut intake).await?;
         }
         if *intake.buffer.split_to(PROTOCOL_HEADER.len()) != *PROTOCOL_HEADER {
             // Who speaks something else is told what is spoken here.
@@ -69,8 +65,7 @@ impl Link {
                     self.backlog.room().await;
                     self.tell(Event::Request(request)).await;
                 }
-                Ok(None) if fill(&mut from, &mut intake).await? => {}
-                Ok(None) => return Ok(()),
+                Ok(None) => fill(&mut from, &mut intake).await?,
                 Err(refusal) => {
                     self.tell(Event::Fault(refusal)).await;
                     break;
@@ -78,10 +73,10 @@ impl Link {
             }
         }
         // What follows can't be understood. It is read until the writer has said why, and ends the connection.
-        while fill(&mut from, &mut intake).await? {
+        loop {
             intake.buffer.clear();
+            fill(&mut from, &mut intake).await?;
         }
-        Ok(())
     }
 
     async fn write(
@@ -130,11 +125,14 @@ impl Link {
     }
 }
 
-/// Reads what there is; false when there will be nothing more.
-async fn fill(from: &mut ReadHalf<'_>, intake: &mut Intake) -> io::Result<bool> {
-    intake.buffer.reserve(READ_BYTES);
+/// Reads what there is.
+async fn fill(from: &mut ReadHalf<'_>, intake: &mut Intake) -> io::Result<()> {
+    intake.buffer.reserve(CHUNK_BYTES);
     let reading = from.read_buf(&mut intake.buffer);
-    Ok(within(intake.patience, reading).await?? > 0)
+    match within(intake.patience, reading).await?? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
 }
 
 async fn within<F: Future>(patience: Option<Duration>, future: F) -> io::Result<F::Output> {
@@ -154,13 +152,13 @@ async fn put(
 ) -> io::Result<()> {
     let header = AMQPContentHeader {
         class_id,
-        body_size: message.body.len() as u64,
-        properties: message.properties.clone(),
+        body_size: message.content.body.len() as u64,
+        properties: message.content.properties.clone(),
     };
     frames::encode(&AMQPFrame::Header(channel, header), buffer);
-    for piece in message.body.chunks(bytes_max - FRAME_OVERHEAD) {
+    for piece in message.content.body.chunks(bytes_max - FRAME_OVERHEAD) {
         frames::encode_body(channel, piece, buffer);
-        if buffer.len() >= WRITE_BYTES {
+        if buffer.len() >= CHUNK_BYTES {
             to.write_all(buffer).await?;
             buffer.clear();
         }
@@ -169,5 +167,3 @@ async fn put(
 }
 
 const PROTOCOL_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
-/// What is read at once, at most.
-const READ_BYTES: usize = 16 * 1_024;

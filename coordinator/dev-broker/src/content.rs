@@ -1,43 +1,39 @@
 //! From bytes to requests: a message comes as a method, a header and pieces of a body, put together again here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use amq_protocol::frame::AMQPContentHeader;
 use amq_protocol::protocol::{AMQPClass, BasicProperties, basic, channel, connection};
 use tokio_util::bytes::BytesMut;
 
 use crate::frames::{Frame, decode};
-use crate::limits::{
-    BODY_BYTES_MAX, CHANNELS_MAX, HANDSHAKE_MAX, MESSAGE_BYTES, PROPERTIES_FACTOR,
-};
+use crate::limits::*;
 use crate::memory::{Hold, Memory};
 use crate::refusal::{Refusal, refuse};
 
 /// What a client asks for on a channel; with a message if it is `basic.publish`.
-#[derive(Debug)]
-pub struct Request {
-    pub channel: u16,
-    pub method: AMQPClass,
-    pub content: Option<Result<Content, Unfit>>,
-}
+pub struct Request(pub u16, pub AMQPClass, pub Option<Published>);
 
-/// A message as its publisher sent it.
-#[derive(Debug)]
+/// The message of a request, or why there is none.
+pub type Published = Result<Box<Content>, Unfit>;
+
+/// A message as its publisher sent it, in parts that can be shared.
+#[derive(Clone)]
 pub struct Content {
     pub properties: BasicProperties,
-    pub body: Vec<u8>,
-    pub hold: Hold,
+    pub body: Arc<Vec<u8>>,
+    pub _hold: Arc<Hold>,
 }
 
 /// Why a message is not taken. Its body is skipped.
-#[derive(Debug, Clone, Copy)]
 pub enum Unfit {
     TooLarge(u64),
     MemoryFull,
 }
 
 /// What has been received over one connection and is not complete.
-#[derive(Debug)]
 pub struct Intake {
     pub buffer: BytesMut,
     /// How long the client may be silent: two heartbeats, or for ever.
@@ -47,10 +43,9 @@ pub struct Intake {
 }
 
 /// A message that is not complete; once its header has come, with how many bytes of its body are missing.
-#[derive(Debug)]
 enum Partial {
     Header(AMQPClass),
-    Body(AMQPClass, Result<Content, Unfit>, u64),
+    Body(AMQPClass, Published, u64),
 }
 
 impl Intake {
@@ -71,31 +66,25 @@ impl Intake {
             let request = match frame {
                 Frame::Method(channel, method) => self.method(channel, method)?,
                 Frame::Header(channel, header, bytes) => {
+                    let size = header.body_size;
                     let Some(Partial::Header(method)) = self.partial.remove(&channel) else {
-                        refuse!(UNEXPECTED_FRAME => "unexpected content header on channel {channel}");
+                        refuse!(UNEXPECTED_FRAME => "unexpected header on channel {channel}");
                     };
-                    let (size, body) = (header.body_size, Vec::new());
-                    let admitted = self.admit(size, bytes);
-                    let properties = header.properties;
-                    let content = admitted.map(|hold| Content {
-                        properties,
-                        body,
-                        hold,
-                    });
+                    let content = self.admit(*header, bytes);
                     self.progress(channel, Partial::Body(method, content, size))
                 }
                 Frame::Body(channel, piece) => match self.partial.remove(&channel) {
-                    Some(Partial::Body(method, mut content, missing))
-                        if piece.len() as u64 <= missing =>
+                    Some(Partial::Body(method, mut content, left))
+                        if piece.len() as u64 <= left =>
                     {
                         if let Ok(content) = &mut content {
-                            content.body.extend_from_slice(&piece);
+                            Arc::make_mut(&mut content.body).extend_from_slice(&piece);
                         }
-                        let missing = missing - piece.len() as u64;
-                        self.progress(channel, Partial::Body(method, content, missing))
+                        let left = left - piece.len() as u64;
+                        self.progress(channel, Partial::Body(method, content, left))
                     }
                     _ => {
-                        refuse!(UNEXPECTED_FRAME => "unexpected content body on channel {channel}")
+                        refuse!(UNEXPECTED_FRAME => "unexpected body on channel {channel}")
                     }
                 },
                 Frame::Heartbeat => None,
@@ -128,32 +117,27 @@ impl Intake {
             }
             _ => {}
         }
-        let content = None;
-        Ok(Some(Request {
-            channel,
-            method,
-            content,
-        }))
+        Ok(Some(Request(channel, method, None)))
     }
 
     fn progress(&mut self, channel: u16, partial: Partial) -> Option<Request> {
         if let Partial::Body(method, content, 0) = partial {
-            let content = Some(content);
-            return Some(Request {
-                channel,
-                method,
-                content,
-            });
+            return Some(Request(channel, method, Some(content)));
         }
         self.partial.insert(channel, partial);
         None
     }
 
-    fn admit(&self, size: u64, header_bytes: usize) -> Result<Hold, Unfit> {
+    fn admit(&self, header: AMQPContentHeader, header_bytes: usize) -> Published {
+        let size = header.body_size;
         if size > BODY_BYTES_MAX as u64 {
             return Err(Unfit::TooLarge(size));
         }
         let bytes = MESSAGE_BYTES + header_bytes * PROPERTIES_FACTOR + size as usize;
-        self.memory.take(bytes).ok_or(Unfit::MemoryFull)
+        Ok(Box::new(Content {
+            _hold: Arc::new(self.memory.take(bytes).ok_or(Unfit::MemoryFull)?),
+            properties: header.properties,
+            body: Arc::default(),
+        }))
     }
 }

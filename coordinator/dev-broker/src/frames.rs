@@ -10,7 +10,6 @@ use crate::limits::{FRAME_BYTES_MAX, METHOD_BYTES_MAX, TABLES_MAX};
 use crate::refusal::{Refusal, refuse};
 
 /// A frame that a client sent.
-#[derive(Debug)]
 pub enum Frame {
     Method(u16, AMQPClass),
     /// The content's header, and how many bytes it took.
@@ -52,16 +51,14 @@ pub fn decode(buffer: &mut BytesMut) -> Result<Option<Frame>, Refusal> {
 
 fn structured(frame: &[u8], size: usize) -> Result<Frame, Refusal> {
     // Behind the type of a nested table or array stands its length, whose first byte no frame is long enough to need.
-    let nested = frame
-        .windows(2)
-        .filter(|bytes| matches!(bytes, [b'F' | b'A', 0]));
-    if nested.count() > TABLES_MAX {
+    let is_nested = |bytes: &&[u8]| matches!(bytes, [b'F' | b'A', 0]);
+    if frame.windows(2).filter(is_nested).count() > TABLES_MAX {
         refuse!(RESOURCE_ERROR => "more than {TABLES_MAX} tables in a frame");
     }
     match parse_frame(frame) {
         Ok((_, AMQPFrame::Method(channel, method))) => Ok(Frame::Method(channel, method)),
-        Ok((_, AMQPFrame::Header(channel, header))) => {
-            Ok(Frame::Header(channel, Box::new(header), size))
+        Ok((_, AMQPFrame::Header(channel, head))) => {
+            Ok(Frame::Header(channel, Box::new(head), size))
         }
         _ => refuse!(SYNTAX_ERROR => "cannot parse a frame of {size} octets"),
     }

@@ -14,7 +14,6 @@ pub const QUEUES_MAX: usize = 10_000;
 pub const EXCHANGES_MAX: usize = 1_000;
 /// Bindings of an exchange.
 pub const BINDINGS_MAX: usize = 1_000;
-
 /// A frame with its head and end: RabbitMQ's default.
 pub const FRAME_BYTES_MAX: u32 = 131_072;
 /// The least a client may ask for as the largest frame.
@@ -35,13 +34,12 @@ pub const PROPERTIES_FACTOR: usize = 8;
 pub const ENTRY_BYTES: usize = 160;
 /// What waits to be written to a connection before its consumers get nothing more, and its client is read no further.
 pub const OUTGOING_BYTES_MAX: usize = 1_024 * 1_024;
-/// What a connection gathers before it writes.
-pub const WRITE_BYTES: usize = 64 * 1_024;
+/// What a connection reads at once, and what it gathers before it writes.
+pub const CHUNK_BYTES: usize = 32 * 1_024;
 /// Requests of all connections that wait for the broker.
 pub const REQUESTS_MAX: usize = 1_024;
 /// Entries of `x-death`: a message with more of them has travelled enough, and is dropped.
 pub const DEATHS_MAX: usize = 32;
-
 /// How long each step of a handshake may take.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// How long a client may take to confirm that its connection is closed.

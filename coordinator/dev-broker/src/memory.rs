@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The account; clones are the same account.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Memory {
     pub used: Arc<AtomicUsize>,
     /// In bytes.
@@ -12,24 +12,19 @@ pub struct Memory {
 }
 
 /// A part of the memory, in bytes, given back when dropped.
-#[derive(Debug)]
 pub struct Hold(Arc<AtomicUsize>, usize);
 
 impl Memory {
     /// Takes a part, or `None` where so much is not left.
     pub fn take(&self, bytes: usize) -> Option<Hold> {
         let hold = self.charge(bytes);
-        (self.used() <= self.max).then_some(hold)
+        (self.used.load(Ordering::Relaxed) <= self.max).then_some(hold)
     }
 
     /// Takes a part whether it is left or not: the next `take` pays for it.
     pub fn charge(&self, bytes: usize) -> Hold {
         self.used.fetch_add(bytes, Ordering::Relaxed);
         Hold(Arc::clone(&self.used), bytes)
-    }
-
-    pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
     }
 }
 

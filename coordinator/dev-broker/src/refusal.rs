@@ -28,10 +28,6 @@ pub const NOT_ALLOWED: Code = (530, "NOT_ALLOWED");
 pub const NOT_IMPLEMENTED: Code = (540, "NOT_IMPLEMENTED");
 
 impl Refusal {
-    pub fn reply_code(&self) -> u16 {
-        self.code.0
-    }
-
     /// The text of the `close`, cut to what fits.
     pub fn reply_text(&self) -> ShortString {
         let text = self.to_string();

@@ -4,18 +4,15 @@ use super::matching::integer;
 use super::*;
 
 /// What the arguments of a queue ask for.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Policy {
-    /// How long a message may wait.
+    /// How long a message may wait, and the queue go unused.
     pub ttl: Option<Duration>,
-    /// How long the queue may go unused.
     pub expires: Option<Duration>,
     /// Messages that are ready.
     pub length_max: Option<u64>,
     /// Whether what is too much is refused, instead of the first message being dropped.
     pub rejects_excess: bool,
-    /// How often a message may come back.
-    pub returns_max: Option<u64>,
     pub dead_letter_exchange: Option<ShortString>,
     pub dead_letter_key: Option<ShortString>,
     arguments: FieldTable,
@@ -32,10 +29,8 @@ impl Policy {
                     "invalid arg '{name}' for queue '{queue}' in vhost '/': {}", shown(Some(value)));
             }
         }
-        Ok(Self {
-            arguments,
-            ..policy
-        })
+        policy.arguments = arguments;
+        Ok(policy)
     }
 
     /// `None` for a value that can't be used.
@@ -45,23 +40,21 @@ impl Policy {
             AMQPValue::LongString(text) => ShortString::try_new(text.to_string()).ok(),
             _ => None,
         };
+        let is = |word: &&str| text().is_some_and(|text| text.as_str() == *word);
+        let one_of = |all: [&'static str; 2]| all.into_iter().find(is);
         match name {
             "x-message-ttl" => self.ttl = Some(Duration::from_millis(number()?)),
             "x-expires" => self.expires = Some(Duration::from_millis(number().filter(|n| *n > 0)?)),
             "x-max-length" => self.length_max = Some(number()?),
-            "x-delivery-limit" => self.returns_max = Some(number()?),
             "x-dead-letter-exchange" => self.dead_letter_exchange = Some(text()?),
             "x-dead-letter-routing-key" => self.dead_letter_key = Some(text()?),
             "x-overflow" => {
-                self.rejects_excess = text()?.as_str() == "reject-publish";
-                return (self.rejects_excess || text()?.as_str() == "drop-head").then_some(());
+                let overflow = one_of(["drop-head", "reject-publish"])?;
+                self.rejects_excess = overflow == "reject-publish";
             }
-            "x-queue-type" => {
-                return ["classic", "quorum"]
-                    .contains(&text()?.as_str())
-                    .then_some(());
-            }
-            "x-max-length-bytes" | "x-max-priority" | "x-single-active-consumer" => return None,
+            "x-queue-type" => _ = one_of(["classic", "quorum"])?,
+            "x-delivery-limit" | "x-max-length-bytes" | "x-max-priority" => return None,
+            "x-single-active-consumer" => return None,
             _ => {}
         }
         Some(())
@@ -70,8 +63,8 @@ impl Policy {
     /// Whether a second declaration of `what` asks for what is there.
     pub fn assert_equivalent(&self, what: &str, asked: &FieldTable) -> Result<()> {
         for name in COMPARED.split(' ') {
-            let [asked, current] =
-                [asked, &self.arguments].map(|table| shown(table.inner().get(name)));
+            let shown = |table: &FieldTable| shown(table.inner().get(name));
+            let (asked, current) = (shown(asked), shown(&self.arguments));
             assert_same(what, name, &asked, &current)?;
         }
         Ok(())
@@ -106,5 +99,5 @@ fn shown(value: Option<&AMQPValue>) -> String {
 }
 
 /// The arguments that two declarations must agree on: all that this broker heeds.
-const COMPARED: &str = "x-dead-letter-exchange x-dead-letter-routing-key x-delivery-limit x-expires x-max-length \
+const COMPARED: &str = "x-dead-letter-exchange x-dead-letter-routing-key x-expires x-max-length \
                         x-message-ttl x-overflow x-queue-type";

@@ -1,14 +1,13 @@
 //! Channels: which method goes where, and what becomes of a channel's things when it ends.
 
-use amq_protocol::protocol::{basic, channel, confirm, exchange, queue};
+use amq_protocol::protocol::{channel, exchange, queue};
 
 use super::*;
 
-/// An open channel.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Channel {
     /// Told to close; only its confirmation counts.
-    closing: bool,
+    pub closing: bool,
     /// How many messages were published since the client asked for confirms, if it did.
     pub confirms: Option<u64>,
     /// For each consumer that comes; 0 is no limit.
@@ -24,9 +23,11 @@ pub struct Channel {
     pub consumers: BTreeMap<ShortString, Consumer>,
 }
 
-/// A delivery that waits for its acknowledgement: its queue, and the consumer who got it; `None` for who polled.
-#[derive(Debug)]
-pub struct Unacked(pub QueueId, pub Entry, pub Option<ShortString>);
+/// A delivery that waits for its acknowledgement: from which queue, what, and to whom.
+pub struct Unacked(pub QueueId, pub Entry, pub Tag);
+
+/// A consumer's tag; `None` stands for who polls.
+pub type Tag = Option<ShortString>;
 
 impl Channel {
     /// The queues it consumes.
@@ -40,28 +41,31 @@ impl Core {
         use basic::AMQPMethod as Basic;
         use exchange::AMQPMethod as Exchange;
         use queue::AMQPMethod as Queue;
-        let Place(id, channel) = place;
+        let (Place(id, channel), Request(_, method, content)) = (place, request);
         if channel == 0 {
-            return self.connection_method(id, request.method);
+            return self.connection_method(id, method);
         }
         match self.connections.get(&id).map(|client| client.stage) {
             Some(Stage::Open) => {}
             Some(Stage::Closing) | None => return Ok(None),
             Some(_) => refuse!(COMMAND_INVALID => "the connection is not open"),
         }
-        if let AMQPClass::Channel(method) = request.method {
+        if let AMQPClass::Channel(method) = method {
             return self.channel_method(place, &method);
         }
         if self.channel(place)?.closing {
             return Ok(None);
         }
-        match (request.method, request.content) {
+        match (method, content) {
             (AMQPClass::Basic(Basic::Publish(m)), Some(content)) => self.publish(place, m, content),
             (AMQPClass::Basic(Basic::Qos(m)), _) => self.qos(place, &m),
             (AMQPClass::Basic(Basic::Consume(m)), _) => self.consume(place, m),
             (AMQPClass::Basic(Basic::Cancel(m)), _) => self.cancel(place, m),
             (AMQPClass::Basic(Basic::Get(m)), _) => self.get(place, &m),
-            (AMQPClass::Basic(Basic::Ack(m)), _) => self.ack(place, m.delivery_tag, m.multiple),
+            (AMQPClass::Basic(Basic::Ack(m)), _) => {
+                self.take_unacked(place, m.delivery_tag, m.multiple)?;
+                Ok(None)
+            }
             (AMQPClass::Basic(Basic::Reject(m)), _) => {
                 self.reject(place, m.delivery_tag, false, m.requeue)
             }
@@ -89,7 +93,7 @@ impl Core {
         use channel::AMQPMethod::{Close, CloseOk, Flow, Open};
         match method {
             Open(_) if self.channel(place).is_ok() => {
-                refuse!(CHANNEL_ERROR => "second 'channel.open' seen")
+                refuse!(CHANNEL_ERROR => "second channel.open")
             }
             Open(_) => {
                 let client = self.connections.get_mut(&place.0);
@@ -103,9 +107,7 @@ impl Core {
                 let is_confirmation = matches!(method, CloseOk(_));
                 answer!(is_confirmation => (Channel channel CloseOk {}))
             }
-            Flow(channel::Flow { active: true }) => {
-                answer!((Channel channel FlowOk { active: true }))
-            }
+            Flow(flow) if flow.active => answer!((Channel channel FlowOk { active: true })),
             _ => refuse!(NOT_IMPLEMENTED => "active=false"),
         }
     }
@@ -147,7 +149,7 @@ impl Core {
 
 /// A channel, borrowed so that the rest of the core can be had beside it.
 pub fn channel_of(
-    connections: &mut BTreeMap<ConnectionId, Client>,
+    connections: &mut Connections,
     Place(id, channel): Place,
 ) -> Result<&mut Channel> {
     let client = connections.get_mut(&id);

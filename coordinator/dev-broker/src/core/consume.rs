@@ -1,13 +1,9 @@
 //! Consumers, polling, and what becomes of deliveries.
 
-use amq_protocol::protocol::basic;
-
-use super::death::{DELIVERY_LIMIT, REJECTED};
+use super::death::REJECTED;
 use super::*;
-use crate::limits::CONSUMERS_MAX;
 
 /// Somebody who gets the messages of a queue.
-#[derive(Debug)]
 pub struct Consumer {
     pub queue: QueueId,
     pub no_ack: bool,
@@ -82,9 +78,6 @@ impl Core {
         let id = self.accessible_queue(place, &get.queue)?;
         self.expire(id, true);
         self.touched.insert(id);
-        if let Some(queue) = self.queues.get_mut(&id) {
-            queue.used = self.now;
-        }
         match self.hand_out(place, id, None, get.no_ack) {
             Some(()) => Ok(None),
             None => answer!((Basic basic GetEmpty {})),
@@ -92,20 +85,15 @@ impl Core {
     }
 
     /// Sends the first message of a queue to a consumer, or to who polls; `None` when there is none.
-    pub fn hand_out(
-        &mut self,
-        place: Place,
-        id: QueueId,
-        tag: Option<ShortString>,
-        no_ack: bool,
-    ) -> Option<()> {
+    pub fn hand_out(&mut self, place: Place, id: QueueId, tag: Tag, no_ack: bool) -> Option<()> {
         let channel = channel_of(&mut self.connections, place).ok()?;
         let queue = self.queues.get_mut(&id)?;
+        queue.used = self.now;
         let entry = queue.pop()?;
         channel.last_tag += 1;
-        let (delivery_tag, redelivered) = (channel.last_tag, entry.returned > 0);
-        let (message, message_count) = (entry.message.clone(), queue.count());
-        let (exchange, routing_key) = (message.exchange.clone(), message.routing_key.clone());
+        let (delivery_tag, redelivered) = (channel.last_tag, entry.redelivered);
+        let (message, message_count) = (entry.message.clone(), queue.ready.len() as u32);
+        let (exchange, routing_key) = message.address.clone();
         let method = match tag.clone() {
             Some(consumer_tag) => method!(Basic basic Deliver {
                 consumer_tag, delivery_tag, redelivered, exchange, routing_key
@@ -119,31 +107,25 @@ impl Core {
                 consumer.unacked += 1;
                 channel.consumed += 1;
             }
-            channel
-                .unacked
-                .insert(delivery_tag, Unacked(id, entry, tag));
+            let unacked = Unacked(id, entry, tag);
+            channel.unacked.insert(delivery_tag, unacked);
         }
         self.push(place.0, Outgoing::Method(place.1, method, Some(message)));
         Some(())
-    }
-
-    pub fn ack(&mut self, place: Place, tag: u64, multiple: bool) -> Answer {
-        self.take_unacked(place, tag, multiple)?;
-        Ok(None)
     }
 
     pub fn reject(&mut self, place: Place, tag: u64, multiple: bool, requeue: bool) -> Answer {
         for unacked in self.take_unacked(place, tag, multiple)? {
             match requeue {
                 true => self.put_back(unacked),
-                false => self.dead_letter(unacked.0, &unacked.1.message, REJECTED),
+                false => _ = self.dead_letter(unacked.0, &unacked.1.message, REJECTED),
             }
         }
         Ok(None)
     }
 
     /// Takes the deliveries that a tag names: it, or with `multiple` all up to it, where 0 is all there are.
-    fn take_unacked(&mut self, place: Place, tag: u64, multiple: bool) -> Result<Vec<Unacked>> {
+    pub fn take_unacked(&mut self, place: Place, tag: u64, multiple: bool) -> Result<Vec<Unacked>> {
         let channel = channel_of(&mut self.connections, place)?;
         let tags = match (multiple, tag) {
             (true, 0) => 0..=u64::MAX,
@@ -169,19 +151,11 @@ impl Core {
         Ok(taken)
     }
 
-    /// Puts a delivery back to where it was, or gives it up when it came back too often.
+    /// Puts a delivery back to where it was.
     pub fn put_back(&mut self, Unacked(id, entry, _): Unacked) {
-        let Some(queue) = self.queues.get_mut(&id) else {
-            return;
-        };
-        if queue
-            .policy
-            .returns_max
-            .is_some_and(|max| entry.returned >= max)
-        {
-            return self.dead_letter(id, &entry.message, DELIVERY_LIMIT);
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.put_back(entry);
+            self.touched.insert(id);
         }
-        queue.put_back(entry);
-        self.touched.insert(id);
     }
 }

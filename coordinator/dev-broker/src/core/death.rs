@@ -1,35 +1,23 @@
 //! Dead letters: what a queue gives up goes to its dead letter exchange, and tells in `x-death` how it got there.
 
 use super::*;
-use crate::limits::DEATHS_MAX;
 
-/// Why a queue gives up a message: a consumer rejected it.
+// Why a queue gives up a message: it was rejected, waited too long, or was one too many.
 pub const REJECTED: &str = "rejected";
-/// It waited too long.
 pub const EXPIRED: &str = "expired";
-/// The queue had too many.
 pub const MAX_LENGTH: &str = "maxlen";
-/// It came back too often.
-pub const DELIVERY_LIMIT: &str = "delivery_limit";
 
 impl Core {
-    /// Sends a message that a queue gives up to where the queue says, if it does.
-    pub fn dead_letter(&mut self, from: QueueId, message: &Message, why: &str) {
-        let Some(Queue { name, policy, .. }) = self.queues.get(&from) else {
-            return;
-        };
-        let Some(exchange) = policy.dead_letter_exchange.clone() else {
-            return;
-        };
+    /// Sends a message that a queue gives up to where the queue says; `None` when it does not.
+    pub fn dead_letter(&mut self, from: QueueId, message: &Message, why: &str) -> Option<()> {
+        let Queue { name, policy, .. } = self.queues.get(&from)?;
+        let exchange = policy.dead_letter_exchange.clone()?;
         let key = policy.dead_letter_key.as_ref();
-        let headers = message.died(name, why, self.now);
-        let dead = Arc::new(Message {
-            exchange,
-            routing_key: key.unwrap_or(&message.routing_key).clone(),
-            properties: lasting(&message.properties).with_headers(headers.clone()),
-            body: Arc::clone(&message.body),
-            hold: Arc::clone(&message.hold),
-        });
+        let headers = message.died(name.as_str(), why, self.now);
+        let address = (exchange, key.unwrap_or(&message.address.1).clone());
+        let mut content = message.content.clone();
+        content.properties = lasting(&content.properties).with_headers(headers.clone());
+        let dead = Arc::new(Message { address, content });
         let deaths = deaths(&headers);
         for target in self.route(&dead) {
             let to = self.queues.get(&target);
@@ -40,30 +28,28 @@ impl Core {
             }
             self.enqueue(target, Arc::clone(&dead));
         }
+        Some(())
     }
 }
 
 impl Message {
     /// The headers with this death as the newest; that a queue gives it up for the same reason again is counted.
-    fn died(&self, queue: &ShortString, why: &str, now: Duration) -> FieldTable {
-        let mut headers = self.properties.headers().clone().unwrap_or_default();
+    fn died(&self, queue: &str, why: &str, now: Duration) -> FieldTable {
+        let properties = &self.content.properties;
+        let (exchange, key) = (self.address.0.as_str(), self.address.1.as_str());
+        let mut headers = properties.headers().clone().unwrap_or_default();
         let mut all = deaths(&headers).to_vec();
-        let parts = [
-            ("reason", why),
-            ("queue", queue.as_str()),
-            ("exchange", self.exchange.as_str()),
-        ];
-        let is_same =
-            |death: &AMQPValue| has(death, "reason", why) && has(death, "queue", queue.as_str());
+        let parts = [("reason", why), ("queue", queue), ("exchange", exchange)];
+        let is_same = |death: &AMQPValue| has(death, "reason", why) && has(death, "queue", queue);
         let before = all.iter().position(is_same).map(|at| all.remove(at));
         let mut death = match before {
             Some(AMQPValue::FieldTable(death)) => death,
             _ => {
                 let mut death = FieldTable::default();
-                let keys = vec![text(self.routing_key.as_str())];
+                let keys = vec![text(key)];
                 death.insert("time".into(), AMQPValue::Timestamp(now.as_secs()));
                 death.insert("routing-keys".into(), AMQPValue::FieldArray(keys.into()));
-                let expiration = self.properties.expiration().as_ref();
+                let expiration = properties.expiration().as_ref();
                 let original = expiration.map(|value| ("original-expiration", value.as_str()));
                 for (name, value) in parts.into_iter().chain(original) {
                     death.insert(name.into(), text(value));
@@ -82,9 +68,6 @@ impl Message {
         for (name, value) in parts.into_iter().filter(|_| is_first) {
             headers.insert(format!("x-first-death-{name}").into(), text(value));
         }
-        for (name, value) in parts {
-            headers.insert(format!("x-last-death-{name}").into(), text(value));
-        }
         headers
     }
 }
@@ -98,9 +81,8 @@ fn deaths(headers: &FieldTable) -> &[AMQPValue] {
 
 /// Whether a message comes back to a queue without anybody having rejected it in between: it would do so for ever.
 fn is_cycle(deaths: &[AMQPValue], queue: &ShortString) -> bool {
-    let mut since = deaths
-        .iter()
-        .take_while(|death| !has(death, "reason", REJECTED));
+    let is_no_reject = |death: &&AMQPValue| !has(death, "reason", REJECTED);
+    let mut since = deaths.iter().take_while(is_no_reject);
     since.any(|death| has(death, "queue", queue.as_str()))
 }
 

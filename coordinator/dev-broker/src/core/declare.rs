@@ -5,7 +5,6 @@ use amq_protocol::protocol::{exchange, queue};
 use super::arguments::{assert_equivalent, assert_same};
 use super::exchange::{Binding, KINDS};
 use super::*;
-use crate::limits::{BINDINGS_MAX, EXCHANGES_MAX, QUEUES_MAX};
 
 impl Core {
     pub fn declare_queue(&mut self, place: Place, declare: queue::Declare) -> Answer {
@@ -25,13 +24,13 @@ impl Core {
             }
         };
         self.touched.insert(id);
-        let (mut name, mut message_count, mut consumer_count) = (ShortString::default(), 0, 0);
-        if let Some(queue) = self.queues.get_mut(&id) {
-            queue.used = self.now;
-            (name, message_count) = (queue.name.clone(), queue.count());
-            consumer_count = u32::try_from(queue.consumers.len()).unwrap_or(u32::MAX);
-        }
-        self.channel(place)?.last_queue = name.clone();
+        let queue = self.queues.entry(id);
+        queue.and_modify(|queue| queue.used = self.now);
+        let (queue, channel) = (&self.queues[&id], channel_of(&mut self.connections, place)?);
+        let (message_count, consumer_count) =
+            (queue.ready.len() as u32, queue.consumers.len() as u32);
+        let name = queue.name.clone();
+        channel.last_queue = name.clone();
         answer!(nowait => (Queue queue DeclareOk { queue: name, message_count, consumer_count }))
     }
 
@@ -85,8 +84,9 @@ impl Core {
 
     pub fn purge(&mut self, place: Place, purge: &queue::Purge) -> Answer {
         let id = self.accessible_queue(place, &purge.queue)?;
-        let message_count = self.queues[&id].count();
-        while self.queues.get_mut(&id).and_then(Queue::pop).is_some() {}
+        let message_count = self.queues[&id].ready.len() as u32;
+        let queue = self.queues.entry(id);
+        queue.and_modify(|queue| queue.ready.clear());
         self.touched.insert(id);
         answer!(purge.nowait => (Queue queue PurgeOk { message_count }))
     }
@@ -97,7 +97,7 @@ impl Core {
         if self.queue_names.contains_key(&name) {
             let id = self.accessible_queue(place, &name)?;
             let queue = &self.queues[&id];
-            message_count = queue.count();
+            message_count = queue.ready.len() as u32;
             if delete.if_unused && !queue.consumers.is_empty() {
                 refuse!(PRECONDITION_FAILED => "queue '{name}' in vhost '/' in use");
             }
@@ -172,8 +172,8 @@ impl Core {
                 if self.exchanges.len() >= EXCHANGES_MAX {
                     refuse!(RESOURCE_ERROR => "this broker has no more than {EXCHANGES_MAX} exchanges");
                 }
-                self.exchanges
-                    .insert(name.clone(), Exchange::new(kind, flags));
+                let exchange = Exchange::new(kind, flags);
+                self.exchanges.insert(name.clone(), exchange);
             }
         }
         answer!(declare.nowait => (Exchange exchange DeclareOk {}))

@@ -3,9 +3,7 @@
 use super::*;
 
 /// An exchange of the broker; the default one, without a name, is none of them.
-#[derive(Debug)]
 pub struct Exchange {
-    /// One of `KINDS`.
     pub kind: &'static str,
     /// Whether it is durable, auto-delete, internal.
     pub flags: [bool; 3],
@@ -13,7 +11,7 @@ pub struct Exchange {
 }
 
 /// To which queue, by which routing key and arguments.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub struct Binding(pub QueueId, pub ShortString, pub FieldTable);
 
 /// The kinds there are. Of each, one exchange is always there.
@@ -24,9 +22,8 @@ pub fn predeclared() -> HashMap<ShortString, Exchange> {
     let made = KINDS.map(|kind| (format!("amq.{kind}"), kind)).into_iter();
     let named = made.chain([("amq.match".to_owned(), "headers")]);
     let exchange = |kind| Exchange::new(kind, [true, false, false]);
-    named
-        .map(|(name, kind)| (name.into(), exchange(kind)))
-        .collect()
+    let entries = named.map(|(name, kind)| (name.into(), exchange(kind)));
+    entries.collect()
 }
 
 impl Exchange {
@@ -43,14 +40,14 @@ impl Exchange {
 impl Core {
     /// The queues that get a message; each gets it once.
     pub fn route(&self, message: &Message) -> BTreeSet<QueueId> {
-        let key = message.routing_key.as_str();
-        if message.exchange.as_str().is_empty() {
+        let (exchange, key) = (&message.address.0, message.address.1.as_str());
+        if exchange.as_str().is_empty() {
             return self.queue_names.get(key).copied().into_iter().collect();
         }
-        let Some(exchange) = self.exchanges.get(&message.exchange) else {
+        let Some(exchange) = self.exchanges.get(exchange) else {
             return BTreeSet::new();
         };
-        let headers = message.properties.headers().as_ref();
+        let headers = message.content.properties.headers().as_ref();
         let takes = |binding: &&Binding| match exchange.kind {
             "direct" => binding.1.as_str() == key,
             "topic" => matching::topic(binding.1.as_str(), key),

@@ -1,20 +1,15 @@
 //! The beginning of a connection, and its end: who the client is, and what both sides agree on.
 
-use amq_protocol::protocol::connection;
-
 use super::*;
-use crate::limits::{
-    CHANNELS_MAX, FRAME_BYTES_MAX, FRAME_BYTES_MIN, HEARTBEAT_SECONDS, OUTGOING_BYTES_MAX,
-};
 
 /// A connection and who is at its other end.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Client {
     pub stage: Stage,
     /// Whether it wants to hear that a consumer has ended.
     pub cancel_notify: bool,
     pub channels: BTreeMap<u16, Channel>,
-    /// Bytes that are on their way to it.
+    /// Bytes that are on their way to it: past a limit, what can wait has to.
     pub unwritten: usize,
 }
 
@@ -28,13 +23,6 @@ pub enum Stage {
     Open,
     /// Was told that it is closed; only its confirmation counts.
     Closing,
-}
-
-impl Client {
-    /// Whether so much is on its way to it that what can wait has to.
-    pub fn is_full(&self) -> bool {
-        self.unwritten >= OUTGOING_BYTES_MAX
-    }
 }
 
 impl Core {
@@ -67,7 +55,9 @@ impl Core {
             }
             (Stage::Greeted, StartOk(start)) => {
                 log_in(&start, &self.user, &self.password)?;
-                client.cancel_notify = wants_cancel_notify(&start.client_properties);
+                let wishes = start.client_properties.inner().get("capabilities");
+                client.cancel_notify = matches!(wishes, Some(AMQPValue::FieldTable(wishes))
+                    if wishes.inner().get("consumer_cancel_notify") == Some(&AMQPValue::Boolean(true)));
                 client.stage = Stage::LoggedIn;
                 return answer!((Connection connection Tune {
                     channel_max: CHANNELS_MAX,
@@ -77,13 +67,10 @@ impl Core {
             }
             (Stage::LoggedIn, TuneOk(tune)) => {
                 // 0 leaves it to the broker.
-                let frame_max = Some(tune.frame_max).filter(|max| *max > 0);
-                let frame_max = frame_max.unwrap_or(FRAME_BYTES_MAX);
-                let agrees = (FRAME_BYTES_MIN..=FRAME_BYTES_MAX).contains(&frame_max);
-                if !agrees || tune.channel_max > CHANNELS_MAX {
-                    refuse!(NOT_ALLOWED => "negotiated frame_max = {frame_max} or channel_max = {} is not allowed",
-                        tune.channel_max);
-                }
+                let frame_max = match tune.frame_max {
+                    0 => FRAME_BYTES_MAX,
+                    asked => asked.clamp(FRAME_BYTES_MIN, FRAME_BYTES_MAX),
+                };
                 client.stage = Stage::Tuned;
                 let interval = Duration::from_secs(tune.heartbeat.into());
                 let interval = Some(interval).filter(|interval| !interval.is_zero());
@@ -104,9 +91,9 @@ impl Core {
     /// So many bytes of what was sent to a connection are written: perhaps its consumers can get more.
     pub fn written(&mut self, id: ConnectionId, bytes: usize) {
         if let Some(client) = self.connections.get_mut(&id) {
-            let was_full = client.is_full();
-            client.unwritten = client.unwritten.saturating_sub(bytes);
-            if was_full && !client.is_full() {
+            let before = client.unwritten;
+            client.unwritten = before.saturating_sub(bytes);
+            if (client.unwritten..before).contains(&OUTGOING_BYTES_MAX) {
                 let queues = client.channels.values().flat_map(Channel::queues);
                 self.touched.extend(queues);
             }
@@ -117,12 +104,12 @@ impl Core {
     pub fn refuse(&mut self, place: Place, refusal: &Refusal, (class_id, method_id): (u16, u16)) {
         let Place(id, channel) = place;
         tracing::debug!(connection = id.0, channel, %refusal, "refused");
-        let (reply_code, reply_text) = (refusal.reply_code(), refusal.reply_text());
+        let (reply_code, reply_text) = (refusal.code.0, refusal.reply_text());
         if refusal.is_soft() && channel != 0 {
             self.release_channel(place);
-            let close =
+            let end =
                 method!(Channel channel Close { reply_code, reply_text, class_id, method_id });
-            return self.send(place, close);
+            return self.send(place, end);
         }
         self.release(id);
         let client = self.connections.get_mut(&id);
@@ -146,13 +133,6 @@ fn log_in(start: &connection::StartOk, user: &str, password: &str) -> Result<()>
     Ok(())
 }
 
-fn wants_cancel_notify(client: &FieldTable) -> bool {
-    let Some(AMQPValue::FieldTable(capabilities)) = client.inner().get("capabilities") else {
-        return false;
-    };
-    capabilities.inner().get("consumer_cancel_notify") == Some(&AMQPValue::Boolean(true))
-}
-
 fn server_properties() -> FieldTable {
     let mut capabilities = FieldTable::default();
     for name in CAPABILITIES.split(' ') {
@@ -162,7 +142,6 @@ fn server_properties() -> FieldTable {
     let mut properties = FieldTable::default();
     properties.insert("product".into(), text("Sagamore dev broker"));
     properties.insert("version".into(), text(env!("CARGO_PKG_VERSION")));
-    properties.insert("platform".into(), text("Rust"));
     properties.insert("capabilities".into(), AMQPValue::FieldTable(capabilities));
     properties
 }

@@ -1,5 +1,4 @@
-//! The broker itself: queues, exchanges, channels. It does no I/O and reads no clock; what happens and the time come in
-//! as arguments, and what is to be sent comes out as a list.
+//! The broker itself. It does no I/O and reads no clock: events and the time come in, what is to be sent comes out.
 //!
 //! An event changes what it changes and marks the queues it touched; `settle` then lets each of them do what it must:
 //! expire, deliver, drop what is too much. Nothing is delivered anywhere else.
@@ -22,17 +21,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use amq_protocol::protocol::{AMQPClass, BasicProperties};
+use amq_protocol::protocol::{AMQPClass, BasicProperties, basic, confirm, connection};
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use self::arguments::Policy;
-use self::channel::{Channel, Unacked, channel_of};
+use self::channel::{Channel, Tag, Unacked, channel_of};
 use self::consume::Consumer;
 use self::exchange::Exchange;
 use self::handshake::{Client, Stage};
 use self::queue::{Entry, Queue, QueueId};
-use crate::content::Request;
-use crate::limits::{ENTRY_BYTES, MESSAGE_BYTES};
+use crate::content::{Content, Request};
+use crate::limits::*;
 use crate::memory::{Hold, Memory};
 use crate::refusal::{Refusal, refuse};
 
@@ -45,7 +44,6 @@ pub struct ConnectionId(pub u64);
 pub struct Place(ConnectionId, u16);
 
 /// What happens with a connection.
-#[derive(Debug)]
 pub enum Event {
     Connected,
     Request(Request),
@@ -57,7 +55,6 @@ pub enum Event {
 }
 
 /// What is to be sent to a connection.
-#[derive(Debug)]
 pub enum Outgoing {
     /// A method on a channel; with its message if it has one.
     Method(u16, AMQPClass, Option<Arc<Message>>),
@@ -70,17 +67,14 @@ pub enum Outgoing {
 }
 
 /// A message, shared by all queues and connections it is in.
-#[derive(Debug)]
 pub struct Message {
-    exchange: ShortString,
-    routing_key: ShortString,
-    pub properties: BasicProperties,
-    pub body: Arc<Vec<u8>>,
-    hold: Arc<Hold>,
+    /// Exchange and routing key.
+    address: (ShortString, ShortString),
+    pub content: Content,
 }
 
 /// All there is between two events.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Core {
     user: String,
     password: String,
@@ -88,7 +82,7 @@ pub struct Core {
     exchanges: HashMap<ShortString, Exchange>,
     queues: BTreeMap<QueueId, Queue>,
     queue_names: HashMap<ShortString, QueueId>,
-    connections: BTreeMap<ConnectionId, Client>,
+    connections: Connections,
     /// When a queue has to be looked at though nobody asks.
     due: BTreeSet<(Duration, QueueId)>,
     touched: BTreeSet<QueueId>,
@@ -98,6 +92,7 @@ pub struct Core {
     serial: u64,
 }
 
+type Connections = BTreeMap<ConnectionId, Client>;
 type Result<T> = std::result::Result<T, Refusal>;
 /// What a request is answered with, if it is.
 type Answer = Result<Option<AMQPClass>>;
@@ -135,7 +130,7 @@ impl Core {
         match event {
             Event::Connected => self.greet(id),
             Event::Request(request) => {
-                let (place, method) = (Place(id, request.channel), &request.method);
+                let (place, method) = (Place(id, request.0), &request.1);
                 let origin = (method.get_amqp_class_id(), method.get_amqp_method_id());
                 match self.serve(place, request) {
                     Ok(Some(answer)) => self.send(place, answer),
@@ -193,7 +188,7 @@ impl Outgoing {
     /// What it takes, roughly, until it is written.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Method(_, _, Some(message)) => MESSAGE_BYTES + message.body.len(),
+            Self::Method(_, _, Some(message)) => MESSAGE_BYTES + message.content.body.len(),
             _ => ENTRY_BYTES,
         }
     }

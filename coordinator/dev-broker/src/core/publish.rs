@@ -1,40 +1,21 @@
 //! Publishing: a message is checked, routed, returned if it must be and can't, and confirmed.
 
-use amq_protocol::protocol::basic;
-
 use super::*;
-use crate::content::{Content, Unfit};
-use crate::limits::BODY_BYTES_MAX;
+use crate::content::{Published, Unfit};
 
 impl Core {
-    pub fn publish(
-        &mut self,
-        place: Place,
-        publish: basic::Publish,
-        content: std::result::Result<Content, Unfit>,
-    ) -> Answer {
+    pub fn publish(&mut self, place: Place, publish: basic::Publish, content: Published) -> Answer {
         let confirms = self.channel(place)?.confirms.as_mut();
         let delivery_tag = confirms.map_or(0, |number| {
             *number += 1;
             *number
         });
         let taken = match content {
-            Ok(Content {
-                properties,
-                body,
-                hold,
-            }) => {
-                self.check(&publish, &properties)?;
-                let (exchange, routing_key) = (publish.exchange, publish.routing_key);
-                let (body, hold) = (Arc::new(body), Arc::new(hold));
-                let message = Message {
-                    exchange,
-                    routing_key,
-                    properties,
-                    body,
-                    hold,
-                };
-                self.distribute(place, Arc::new(message), publish.mandatory)
+            Ok(content) => {
+                self.check(&publish, &content.properties)?;
+                let (address, content) = ((publish.exchange, publish.routing_key), *content);
+                let message = Arc::new(Message { address, content });
+                self.distribute(place, message, publish.mandatory)
             }
             Err(Unfit::TooLarge(bytes)) => refuse!(PRECONDITION_FAILED =>
                 "message size {bytes} is larger than configured max size {BODY_BYTES_MAX}"),
@@ -59,6 +40,11 @@ impl Core {
         if !name.as_str().is_empty() && self.existing_exchange(name)?.flags[2] {
             refuse!(ACCESS_REFUSED => "cannot publish to internal exchange '{name}' in vhost '/'");
         }
+        let headers = properties.headers().as_ref().map(FieldTable::inner);
+        if headers.is_some_and(|headers| headers.contains_key("CC") || headers.contains_key("BCC"))
+        {
+            refuse!(NOT_IMPLEMENTED => "no copies by CC or BCC");
+        }
         match properties.user_id() {
             Some(claimed) if claimed.as_str() != self.user => refuse!(PRECONDITION_FAILED =>
                 "user_id property set to '{claimed}' but authenticated user was '{}'", self.user),
@@ -76,20 +62,16 @@ impl Core {
     fn distribute(&mut self, place: Place, message: Arc<Message>, mandatory: bool) -> bool {
         let targets = self.route(&message);
         if mandatory && targets.is_empty() {
-            let method = method!(Basic basic Return {
-                reply_code: 312,
-                reply_text: "NO_ROUTE".into(),
-                exchange: message.exchange.clone(),
-                routing_key: message.routing_key.clone(),
-            });
-            self.push(place.0, Outgoing::Method(place.1, method, Some(message)));
+            let (exchange, routing_key) = message.address.clone();
+            let (reply_code, reply_text) = (312, "NO_ROUTE".into());
+            let back =
+                method!(Basic basic Return { reply_code, reply_text, exchange, routing_key });
+            self.push(place.0, Outgoing::Method(place.1, back, Some(message)));
             return true;
         }
-        let mut taken = true;
-        for target in targets {
-            taken &= self.enqueue(target, Arc::clone(&message));
-        }
-        taken
+        let mut enqueue = |target| self.enqueue(target, Arc::clone(&message));
+        let refused = targets.into_iter().filter(|target| !enqueue(*target));
+        refused.count() == 0
     }
 
     /// Adds a message to a queue; false when the queue refuses it.
@@ -100,7 +82,7 @@ impl Core {
         if queue.policy.rejects_excess && !queue.has_room(1) {
             return false;
         }
-        let expiration = message.properties.expiration().as_ref();
+        let expiration = message.content.properties.expiration().as_ref();
         let milliseconds = expiration.and_then(|text| text.as_str().parse().ok());
         let ttl = milliseconds.map(Duration::from_millis).into_iter();
         let ttl = ttl.chain(queue.policy.ttl).min();

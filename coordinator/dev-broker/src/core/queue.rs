@@ -9,7 +9,7 @@ use super::*;
 pub struct QueueId(pub u64);
 
 /// A queue of the broker.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Queue {
     pub name: ShortString,
     /// Whether it is durable, and goes with its last consumer.
@@ -32,48 +32,41 @@ pub struct Queue {
 }
 
 /// A message in a queue, or on its way to a consumer and perhaps back.
-#[derive(Debug)]
 pub struct Entry {
     position: u64,
     pub message: Arc<Message>,
     expires: Option<Duration>,
-    /// How often it came back.
-    pub returned: u64,
+    pub redelivered: bool,
     _hold: Hold,
 }
 
 impl Queue {
     /// Adds a message at the end.
     pub fn push(&mut self, message: Arc<Message>, expires: Option<Duration>, _hold: Hold) {
-        let (position, returned) = (self.next_position, 0);
+        let (position, redelivered) = (self.next_position, false);
         self.next_position += 1;
-        self.insert(Entry {
+        let entry = Entry {
             position,
             message,
             expires,
-            returned,
+            redelivered,
             _hold,
-        });
+        };
+        self.ready.insert(position, entry);
     }
 
     /// Puts a message back to where it was.
     pub fn put_back(&mut self, mut entry: Entry) {
-        entry.returned += 1;
-        self.insert(entry);
-    }
-
-    fn insert(&mut self, entry: Entry) {
+        entry.redelivered = true;
         self.ready.insert(entry.position, entry);
     }
 
-    /// Takes the first message.
     pub fn pop(&mut self) -> Option<Entry> {
         self.ready.pop_first().map(|(_, entry)| entry)
     }
 
-    /// Takes the first message if its time was over before this moment, or `inclusive`ly is over now.
-    ///
-    /// As in RabbitMQ's classic queues, what expires behind the first waits until it is the first.
+    /// Takes the first message if its time was over before this moment, or `inclusive`ly is over now. As in RabbitMQ,
+    /// what expires behind the first waits until it is the first.
     pub fn pop_expired(&mut self, now: Duration, inclusive: bool) -> Option<Entry> {
         let expires = self.ready.first_key_value()?.1.expires?;
         let expired = expires < now || (inclusive && expires == now);
@@ -89,11 +82,6 @@ impl Queue {
     pub fn has_room(&self, more: usize) -> bool {
         let length = (self.ready.len() + more) as u64;
         self.policy.length_max.is_none_or(|max| length <= max)
-    }
-
-    /// The messages that are ready, as the protocol counts.
-    pub fn count(&self) -> u32 {
-        u32::try_from(self.ready.len()).unwrap_or(u32::MAX)
     }
 
     /// When it goes away for lack of use.

@@ -1,5 +1,4 @@
-//! What queues do by themselves, once an event is taken: they let messages expire, deliver them, drop what is too much,
-//! and go away when nobody uses them.
+//! What queues do once an event is taken: let messages expire, deliver them, drop what is too much, go away unused.
 
 use super::death::{EXPIRED, MAX_LENGTH};
 use super::*;
@@ -13,12 +12,11 @@ impl Core {
             while self.deliver(id).is_some() {}
             self.expire(id, true);
             self.give_up(id, MAX_LENGTH, Queue::pop_excess);
-            let now = self.now;
             let Some(queue) = self.queues.get_mut(&id) else {
                 continue;
             };
             let left = queue.flags[1] && queue.had_consumer && queue.consumers.is_empty();
-            if left || queue.lapses().is_some_and(|lapses| lapses <= now) {
+            if left || queue.lapses().is_some_and(|lapses| lapses <= self.now) {
                 self.remove_queue(id);
                 continue;
             }
@@ -62,7 +60,8 @@ impl Core {
         let fits = |limit: u16, has: usize| limit == 0 || has < usize::from(limit);
         let one = fits(consumer.prefetch, consumer.unacked);
         let all = fits(channel.prefetch_all, channel.consumed);
-        (!client.is_full() && (consumer.no_ack || (one && all))).then_some(())
+        let is_full = client.unwritten > OUTGOING_BYTES_MAX;
+        (!is_full && (consumer.no_ack || (one && all))).then_some(())
     }
 
     /// Removes a queue with its messages and bindings, and tells its consumers.
