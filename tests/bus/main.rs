@@ -1,6 +1,9 @@
-//! The bus against a real RabbitMQ, at `AMQP_URL`; every test under queue names of its own.
+//! The bus against a real RabbitMQ, at `AMQP_URL`; every test under queue names of its own. `dev_broker` runs the same
+//! tests against the development broker.
 
+mod broker;
 mod intake;
 mod outage;
+mod pika;
 mod publishing;
 mod world;

@@ -241,7 +241,7 @@ pub struct Client {
 
 impl Client {
     pub async fn new() -> Client {
-        let url = amqp_url();
+        let url = crate::broker::url();
         let connection = Connection::connect(&url, ConnectionProperties::default());
         let connection = soon("the client connects", connection).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
@@ -400,7 +400,7 @@ fn run_command(message_id: &str, command: &Command) -> Result<Value, CommandErro
 }
 
 async fn address(proxied: bool) -> (String, Option<Proxy>) {
-    let url = amqp_url();
+    let url = crate::broker::url();
     if !proxied {
         return (url, None);
     }
@@ -410,8 +410,4 @@ async fn address(proxied: bool) -> (String, Option<Proxy>) {
     uri.authority.host = proxy.address().ip().to_string();
     uri.authority.port = proxy.address().port();
     (uri.to_string(), Some(proxy))
-}
-
-fn amqp_url() -> String {
-    std::env::var("AMQP_URL").expect("AMQP_URL names a RabbitMQ for the tests")
 }

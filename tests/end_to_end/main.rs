@@ -7,6 +7,7 @@ mod applicants;
 mod bad_replies;
 mod bad_requests;
 mod commands;
+mod embedded;
 mod machines;
 mod plain_worker;
 mod reviews;

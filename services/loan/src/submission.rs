@@ -60,24 +60,7 @@ impl Submission {
     pub fn start(coordinator: Coordinator) -> Result<Self, SubmissionError> {
         call_patiently(&coordinator, "ListStateMachines", &json!({}))?;
         let machine = upload(&coordinator)?;
-        let mut running = Vec::new();
-        for applicant in applicants() {
-            let input = json!(applicant.request).to_string();
-            let name = format!("{}-{}", applicant.request.applicant, Uuid::new_v4());
-            let start = json!({ "stateMachineArn": machine, "name": name, "input": input });
-            // The same name and input again is the same execution.
-            let started = call_patiently(&coordinator, "StartExecution", &start)?;
-            let arn = text(&started, "StartExecution", "executionArn")?;
-            running.push(Running {
-                applicant,
-                arn,
-                operator: false,
-            });
-        }
-        Ok(Self {
-            coordinator,
-            running,
-        })
+        Self::run(coordinator, &machine, &new_run(), &[])
     }
 
     /// Goes on with the applicants that a run before left in the middle; starts all of them when there are none.
@@ -87,20 +70,49 @@ impl Submission {
     pub fn resume_or_start(coordinator: Coordinator) -> Result<(Self, Begun), SubmissionError> {
         call_patiently(&coordinator, "ListStateMachines", &json!({}))?;
         let machine = upload(&coordinator)?;
-        let list_running = json!({ "stateMachineArn": machine, "statusFilter": "RUNNING" });
-        let listed = coordinator.call("ListExecutions", &list_running)?;
-        let running: Vec<Running> = list(&listed, "executions")
-            .iter()
-            .filter_map(Running::of_listed)
-            .collect();
-        if running.is_empty() {
-            return Ok((Self::start(coordinator)?, Begun::Anew));
+        let list_all = json!({ "stateMachineArn": machine, "maxResults": 1000 });
+        let listed = coordinator.call("ListExecutions", &list_all)?;
+        let listed = list(&listed, "executions");
+        let mut left = listed.iter().filter(|it| it["status"] == "RUNNING");
+        let (run, begun) = match left.find_map(run_of) {
+            Some(run) => (run.to_owned(), Begun::Resumed),
+            None => (new_run(), Begun::Anew),
+        };
+        Ok((Self::run(coordinator, &machine, &run, listed)?, begun))
+    }
+
+    /// Starts what is not among the executions listed.
+    fn run(
+        coordinator: Coordinator,
+        machine: &str,
+        run: &str,
+        listed: &[Value],
+    ) -> Result<Self, SubmissionError> {
+        let mut running = Vec::new();
+        for applicant in applicants() {
+            let name = format!("{}-{run}", applicant.request.applicant);
+            let found = listed.iter().find(|it| it["name"] == name.as_str());
+            let arn = match found {
+                Some(found) => text(found, "ListExecutions", "executionArn")?,
+                None => {
+                    let input = json!(applicant.request).to_string();
+                    let start = json!({ "stateMachineArn": machine, "name": name, "input": input });
+                    // The same name and input again is the same execution.
+                    let started = call_patiently(&coordinator, "StartExecution", &start)?;
+                    text(&started, "StartExecution", "executionArn")?
+                }
+            };
+            running.push(Running {
+                // Whether an operator helped before can't be told any more.
+                operator: found.is_some() && applicant.expected.operator,
+                applicant,
+                arn,
+            });
         }
-        let submission = Self {
+        Ok(Self {
             coordinator,
             running,
-        };
-        Ok((submission, Begun::Resumed))
+        })
     }
 
     /// Plays the reviewer and the operator until all have ended, at most `wait_max`; then tells how. A coordinator that is away
@@ -285,22 +297,19 @@ pub enum Begun {
 }
 
 impl Running {
-    /// The applicant whose name an execution's begins with. Whether an operator helped before can't be told any more.
-    fn of_listed(execution: &Value) -> Option<Self> {
-        let name = execution["name"].as_str()?;
-        let mut all = applicants().into_iter();
-        let applicant = all.find(|it| name.split('-').next() == Some(&it.request.applicant))?;
-        Some(Self {
-            operator: applicant.expected.operator,
-            arn: execution["executionArn"].as_str()?.to_owned(),
-            applicant,
-        })
-    }
-
     /// Whether an entry of a list is about this execution.
     fn is_in(&self, entry: &Value) -> bool {
         entry["execution_arn"] == self.arn.as_str()
     }
+}
+
+/// What the names of a run's executions end with.
+fn new_run() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+fn run_of(execution: &Value) -> Option<&str> {
+    Some(execution["name"].as_str()?.split_once('-')?.1)
 }
 
 /// Calls until the coordinator is there: it may be starting, or starting again. Only for what may be asked twice.

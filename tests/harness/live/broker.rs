@@ -14,7 +14,7 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProper
 
 use super::{until, within};
 
-/// A connection to the broker of `AMQP_URL`.
+/// A connection to a broker.
 pub struct Broker {
     /// The connection itself.
     pub connection: Connection,
@@ -30,13 +30,20 @@ impl Broker {
         env::var("AMQP_URL").context("AMQP_URL is not set: run `cargo verify`")
     }
 
-    /// Connects.
+    /// Connects to the broker of `AMQP_URL`.
     ///
     /// # Errors
     /// The broker can't be reached.
     pub async fn connect() -> Result<Self> {
-        let url = Self::url()?;
-        let connecting = Connection::connect(&url, ConnectionProperties::default());
+        Self::connect_to(&Self::url()?).await
+    }
+
+    /// Connects to any broker.
+    ///
+    /// # Errors
+    /// It can't be reached.
+    pub async fn connect_to(url: &str) -> Result<Self> {
+        let connecting = Connection::connect(url, ConnectionProperties::default());
         let connection = within("the broker to answer", CONNECT_MAX, connecting).await??;
         let channel = connection.create_channel().await?;
         channel

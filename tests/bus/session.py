@@ -1,10 +1,11 @@
 """What a service in Python does with a broker, through pika: every line must hold against RabbitMQ as well."""
 import os
+import sys
 
 import pika
 from pika.exceptions import ChannelClosedByBroker, UnroutableError
 
-connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"]))
+connection = pika.BlockingConnection(pika.URLParameters(sys.argv[1]))
 channel = connection.channel()
 channel.confirm_delivery()
 
