@@ -53,6 +53,8 @@ async fn a_coordinator_that_is_told_to_end_finishes_its_work() -> Result<()> {
         tell(format!("{started} started, {sent} sent, {left} left"));
         assert_eq!(i64::from(sent), started);
         assert_eq!(i64::from(EXECUTIONS), started + i64::from(left));
+        let unsent: i64 = sqlx::query_scalar(UNSENT).fetch_one(database).await?;
+        assert_eq!(unsent, 0, "would be sent a second time");
         audit(&world.database.url, database).await?;
 
         // Another goes on where it stopped.
@@ -72,6 +74,9 @@ async fn a_coordinator_that_is_told_to_end_finishes_its_work() -> Result<()> {
     .await
 }
 
+/// Messages that whoever takes over would take for not sent.
+const UNSENT: &str = "SELECT count(*) FROM waits w JOIN coordinators c ON c.id = w.owner
+    WHERE w.republish AND w.number > c.sent_through";
 /// Enough that a coordinator is not through with them when the first task is out.
 const EXECUTIONS: u32 = 400;
 const STOP_MAX: Duration = Duration::from_secs(15);

@@ -46,7 +46,7 @@ impl<S: Store> Lease<S> {
         }
     }
 
-    /// Keeps the lease until told to stop.
+    /// Keeps the lease until told to stop, when all is sent; then gives it up.
     pub async fn run(mut self, stop: CancellationToken) {
         let store = self.store.clone();
         let keep = async {
@@ -68,6 +68,21 @@ impl<S: Store> Lease<S> {
             () = keep => {}
             () = audit => {}
         }
+        if let Err(error) = self.give_up().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the lease lapses by itself"
+            );
+        }
+    }
+
+    /// Notes first what was sent up to the end, or whoever takes over would send some of it again.
+    async fn give_up(&self) -> Result<(), Error> {
+        let sent_through = self.outbox.sent_through();
+        self.store
+            .renew(self.coordinator, LEASE, sent_through)
+            .await?;
+        self.store.release(self.coordinator).await
     }
 
     /// Takes the lease for the first time.

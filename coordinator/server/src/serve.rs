@@ -244,14 +244,12 @@ impl<S: Store> Coordinator<S> {
         Ok(Parts {
             lease: Lease::new(store.clone(), coordinator, outbox.clone(), gate.clone()),
             timers: Timers {
-                store: store.clone(),
+                store,
                 coordinator,
                 advance,
                 gate,
                 alarm,
             },
-            store,
-            coordinator,
             lanes,
             bus,
             outbox,
@@ -263,8 +261,6 @@ impl<S: Store> Coordinator<S> {
 
 /// The parts of a coordinator.
 struct Parts<S: Store> {
-    store: S,
-    coordinator: CoordinatorId,
     lanes: TaskTracker,
     bus: Bus,
     outbox: Outbox,
@@ -300,12 +296,6 @@ impl<S: Store> Parts<S> {
         }
         lease_stop.cancel();
         let _ = leasing.await;
-        if let Err(error) = self.store.release(self.coordinator).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the lease lapses by itself"
-            );
-        }
         served.context("the HTTP server failed")
     }
 }
