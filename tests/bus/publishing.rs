@@ -6,7 +6,7 @@ use lapin::ExchangeKind;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions};
 use lapin::types::FieldTable;
 use sagamore::advance::{Publication, What};
-use sagamore::store::Route;
+use sagamore::store::{Addressee, Route};
 use sagamore_interpreter::{Input, Sequence};
 use sagamore_messages::{Kind, Properties, TaskMessage};
 
@@ -248,7 +248,7 @@ async fn an_event_reaches_who_listens() {
     bound.await.unwrap();
     let number = world.outbox.number();
     let what = What::Event {
-        routing_key: "execution.loan.FAILED".to_owned(),
+        to: Addressee::Listeners("execution.loan.FAILED".to_owned()),
         body: "{}".to_owned(),
     };
     world.outbox.send(Publication { number, what }).await;

@@ -15,7 +15,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
-use sagamore::advance::{Answer, Error, Outbox, Publication, What};
+use sagamore::advance::{Answer, Ends, Error, Outbox, Publication, What};
 use sagamore::bus::{Bus, Calls, CommandError, Handle, Settings};
 use sagamore::store::{Outgoing, Route};
 use sagamore_interpreter::{ExecutionId, Input, Sequence};
@@ -105,7 +105,7 @@ impl World {
         let calls = calls(&setup, seen, key.clone());
         let bus = Bus::new(settings, calls).unwrap();
         let handle = bus.handle();
-        let (outbox, publications) = Outbox::new();
+        let (outbox, Ends { publications, .. }) = Outbox::new();
         let stop = CancellationToken::new();
         let running = tokio::spawn(bus.run(publications, outbox.clone(), stop.clone()));
         World {
@@ -170,12 +170,17 @@ impl World {
             traceparent: None,
             tracestate: None,
             body: format!("{{\"task\":{task}}}"),
+            is_text: false,
         };
         let what = What::Task {
             execution: EXECUTION,
             wait: Sequence(task),
             due: Some(Timestamp::now() + Duration::from_secs(3_600)),
-            outgoing: Box::new(Outgoing { route, message }),
+            outgoing: Box::new(Outgoing {
+                route,
+                message,
+                is_told: false,
+            }),
         };
         Publication { number, what }
     }

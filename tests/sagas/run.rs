@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use jiff::SignedDuration;
-use sagamore_interpreter::{ClaimedEffect, Dispatch, Input, Reply, Sequence};
+use jiff::{SignedDuration, Timestamp};
+use sagamore_interpreter::{
+    Child, ChildEnd, ClaimedEffect, Destination, Dispatch, Input, Payload, Reply, Sequence, Status,
+};
 use sagamore_tests::saga::text::Writer;
 use sagamore_tests::saga::{Choices, Saga, Services, definition, input};
 use serde_json::json;
@@ -112,6 +114,10 @@ impl Run {
         task: Sequence,
         message: Dispatch,
     ) -> Result<()> {
+        if let Destination::Execution(child) = &message.destination {
+            let child = child.clone();
+            return self.start_child(choices, task, message, &child);
+        }
         let way = match choices.one_of(16) {
             // A service that said that nothing was done, and did it when asked once more, says so.
             _ if self.denied.contains(&task) => 5,
@@ -157,6 +163,39 @@ impl Run {
                 },
             }),
             _ => self.take(reply),
+        }
+    }
+
+    /// The execution that a task asks for begins and ends, or does not.
+    fn start_child(
+        &mut self,
+        choices: &mut Choices<'_>,
+        task: Sequence,
+        message: Dispatch,
+        child: &Child,
+    ) -> Result<()> {
+        let started = started(task, child, self.saga.now);
+        let ended = ended(task, child, choices, self.saga.now);
+        match choices.one_of(8) {
+            0..=3 => {
+                self.replies.push(ended);
+                self.take(started)
+            }
+            // Its end is heard of before its start.
+            4 => {
+                self.replies.push(started);
+                self.take(ended)
+            }
+            5 => self.take(Input::Reply {
+                task,
+                reply: failure(choices, ClaimedEffect::None),
+            }),
+            // It starts late, or never ends.
+            6 => {
+                self.messages.push((task, message));
+                Ok(())
+            }
+            _ => self.take(started),
         }
     }
 
@@ -258,6 +297,11 @@ impl Run {
                 self.take(reply)?;
             } else if !self.messages.is_empty() {
                 let (task, message) = self.messages.remove(0);
+                if let Destination::Execution(child) = &message.destination {
+                    self.take(started(task, child, self.saga.now))?;
+                    self.take(ended(task, child, &mut choices, self.saga.now))?;
+                    continue;
+                }
                 let reply = self.work(&mut choices, task, &message);
                 self.take(Input::Reply { task, reply })?;
             } else if self.saga.incidents().next().is_some() {
@@ -288,5 +332,45 @@ fn failure(choices: &mut Choices<'_>, effect: ClaimedEffect) -> Reply {
         error: ["E1", "E2"][choices.one_of(2)].to_owned(),
         cause: None,
         effect,
+    }
+}
+
+fn arn(child: &Child) -> String {
+    let execution = child.machine_arn.replacen(":stateMachine:", ":execution:", 1);
+    format!("{execution}:{}", child.name)
+}
+
+fn started(task: Sequence, child: &Child, now: Timestamp) -> Input {
+    Input::ChildStarted {
+        task,
+        arn: arn(child),
+        started_at: now,
+        is_waited_for: child.is_waited_for,
+    }
+}
+
+fn ended(task: Sequence, child: &Child, choices: &mut Choices<'_>, now: Timestamp) -> Input {
+    let (status, effect) = match choices.one_of(6) {
+        0..=2 => (Status::Succeeded, ClaimedEffect::None),
+        3 => (Status::Failed, ClaimedEffect::None),
+        4 => (Status::TimedOut, ClaimedEffect::Unknown),
+        _ => (Status::Aborted, ClaimedEffect::None),
+    };
+    let end = ChildEnd {
+        arn: arn(child),
+        name: child.name.clone(),
+        machine_arn: child.machine_arn.clone(),
+        input: Payload::default(),
+        started_at: now,
+        stopped_at: now,
+        status,
+        output: (status == Status::Succeeded).then(Payload::default),
+        error: (status == Status::Failed).then(|| "E1".to_owned()),
+        cause: None,
+        effect,
+    };
+    Input::ChildEnded {
+        task,
+        end: Box::new(end),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use futures_util::FutureExt as _;
 use sagamore::advance::{
-    Answer, Batcher, Error, Identity, Job, Lane, Outbox, Publication, Request, Step,
+    Answer, Batcher, Ends, Error, Identity, Job, Lane, NextLetter, Outbox, Publication, Request, Step,
 };
 use sagamore::alarm::Alarm;
 use sagamore::gate::Gate;
@@ -16,7 +16,7 @@ use sagamore::store::{CoordinatorId, Store as _};
 use sagamore_interpreter::{ExecutionId, Input, Sequence};
 use sagamore_messages::{Names, TokenKey};
 use sagamore_tests::ModelStore;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::broker::Message;
@@ -27,7 +27,9 @@ pub struct Node {
     id: CoordinatorId,
     lanes: Vec<NodeLane>,
     pub outbox: Outbox,
-    publications: mpsc::Receiver<Publication>,
+    ends: Ends,
+    /// What it has to tell other executions, or to start.
+    pub letters: Vec<Publication>,
     /// What it tries to get to the broker.
     pub publishing: Vec<Publishing>,
     lease: Lease<ModelStore>,
@@ -60,6 +62,8 @@ pub enum Origin {
     Timer(ExecutionId, Sequence),
     /// What became of a task message, with its place in the outbox.
     Told(u64),
+    /// A letter of another execution, with its place in the outbox.
+    Letter(u64),
     /// An operator.
     Operator,
 }
@@ -67,7 +71,7 @@ pub enum Origin {
 impl Node {
     /// The `number`th coordinator of a world, before it has done anything.
     pub fn new(number: u64, store: &ModelStore, key: &TokenKey) -> Node {
-        let (outbox, publications) = Outbox::new();
+        let (outbox, ends) = Outbox::new();
         let id = CoordinatorId(Uuid::from_u128(u128::from(number)));
         let gate = Gate::new();
         let identity = Arc::new(Identity {
@@ -91,7 +95,8 @@ impl Node {
             lanes: lanes.collect(),
             lease: Lease::new(store.clone(), id, outbox.clone(), gate.clone()),
             outbox,
-            publications,
+            ends,
+            letters: Vec::new(),
             publishing: Vec::new(),
             is_registered: false,
             gate,
@@ -189,17 +194,25 @@ impl Node {
         self.pending.iter().any(is_delivery)
     }
 
+    /// Whether it has all its answers.
+    pub fn is_quiet(&self) -> bool {
+        self.pending.is_empty() && self.letters.is_empty()
+    }
+
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.pending.is_empty()
+        self.is_quiet()
             && self.publishing.is_empty()
             && self.outbox.is_empty()
             && self.lanes.iter().all(|lane| lane.is_idle)
     }
 
     fn collect(&mut self) {
-        while let Ok(publication) = self.publications.try_recv() {
+        while let Ok(publication) = self.ends.publications.try_recv() {
             self.publishing.push(Publishing::new(publication));
+        }
+        while let Some(NextLetter::Here(letter)) = self.ends.letters.try_next() {
+            self.letters.push(letter);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What a coordinator does with its outbox: the publisher's rules on a broker whose confirms may be lost.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use jiff::Timestamp;
 use sagamore::advance::{Publication, Request, What};
-use sagamore::store::{Outgoing, Route, Store as _};
-use sagamore_interpreter::{ExecutionId, Input, Sequence};
+use sagamore::commands::start_request;
+use sagamore::store::{Addressee, Outgoing, Route, Store as _};
+use sagamore_interpreter::{ExecutionId, Input, Parent, Sequence};
 use sagamore_tests::{ModelStore, Random};
 
 use crate::broker::Broker;
@@ -64,7 +65,14 @@ impl Node {
         let mut publishing = self.publishing.swap_remove(which);
         let number = publishing.publication.number;
         let is_done = match publishing.publication.what.clone() {
-            What::Event { routing_key, body } => {
+            What::Event {
+                to: Addressee::Execution(_),
+                ..
+            } => bail!("a letter is no message"),
+            What::Event {
+                to: Addressee::Listeners(routing_key),
+                body,
+            } => {
                 if fate != (Fate::Lost { arrived: false }) {
                     broker.receive_event(&routing_key, &body)?;
                 }
@@ -113,7 +121,7 @@ impl Node {
         let is_queue = match &outgoing.route {
             Route::Queue(_) => true,
             Route::Exchange { .. } => false,
-            Route::Review(_) => bail!("a review is no message"),
+            Route::Review(_) | Route::Execution(_) => bail!("a review or an execution is no message"),
         };
         match (fate, is_queue) {
             (Fate::Confirmed, true) => broker.receive(message)?,
@@ -141,6 +149,47 @@ impl Node {
             }
         }
         Ok(None)
+    }
+}
+
+impl Node {
+    /// Delivers one of its letters, or starts what it asks for.
+    pub fn deliver_letter(&mut self, which: usize, store: &ModelStore) -> Result<()> {
+        let letter = self.letters.swap_remove(which);
+        let request = match &letter.what {
+            What::Event {
+                to: Addressee::Execution(execution),
+                body,
+            } => Request::new(*execution, serde_json::from_str(body)?),
+            What::Task {
+                execution,
+                wait,
+                outgoing,
+                ..
+            } => {
+                check_committed(store, *execution, *wait)?;
+                let Route::Execution(child) = &outgoing.route else {
+                    bail!("a task message is no letter")
+                };
+                let name = child.machine_arn.rsplit(':').next().unwrap_or_default();
+                let Ok(machine) = at_once(store.machine(name))? else {
+                    self.letters.push(letter);
+                    return Ok(());
+                };
+                let parent = Parent {
+                    execution: *execution,
+                    task: *wait,
+                    is_waited_for: child.is_waited_for,
+                    depth: child.depth,
+                };
+                let input = serde_json::from_str(&outgoing.message.body)?;
+                let machine = machine.context("the machine of a child is there")?;
+                start_request(machine, child.name.clone(), input, Some(parent)).1
+            }
+            What::Event { .. } => bail!("an event for all is no letter"),
+        };
+        self.put(request, Origin::Letter(letter.number));
+        Ok(())
     }
 }
 

@@ -61,7 +61,7 @@ fn a_heartbeat_that_waits_beside_its_timer_comes_first() -> Result<()> {
     world.finish(0)?;
     world.take_answers()?;
     let row = &world.store.audit()[0];
-    world.check_heartbeats(row.execution.head.id, &row.history)?;
+    world.check_timeouts(row.execution.head.id, &row.history)?;
     ensure!(!has_timed_out(row), "the task waits on");
 
     pass(&world, 10_500);

@@ -4,9 +4,9 @@ use anyhow::{Result, bail, ensure};
 use jiff::SignedDuration;
 use sagamore_interpreter::{Execution, Status};
 
-use crate::node::LANES;
+use crate::node::{LANES, Node};
 use crate::publishing::Fate;
-use crate::world::World;
+use crate::world::{FAR, World};
 
 impl World {
     /// Goes on until every saga has ended.
@@ -24,7 +24,8 @@ impl World {
                 self.service.answer(&message, &mut self.broker);
             }
             self.retry_incidents()?;
-            if self.progress() == before && self.broker.inbox.is_empty() {
+            let is_quiet = self.broker.inbox.is_empty() && self.nodes.iter().all(Node::is_quiet);
+            if self.progress() == before && is_quiet {
                 self.until_next()?;
             }
         }
@@ -41,6 +42,9 @@ impl World {
         self.nodes[which].fire(&self.store)?;
         self.finish(which)?;
         self.take_answers()?;
+        for _ in 0..self.nodes[which].letters.len() {
+            self.nodes[which].deliver_letter(0, &self.store)?;
+        }
         self.publish_all(which, Fate::Confirmed)
     }
 
@@ -66,14 +70,16 @@ impl World {
     fn until_next(&mut self) -> Result<()> {
         let now = self.store.now();
         let lapsed = now.checked_add(SignedDuration::from_secs(1))?;
-        let next = self.store.next_due().unwrap_or(lapsed);
+        let far = now.checked_add(FAR)?;
+        let next = self.store.next_due().filter(|due| *due < far);
+        let next = next.unwrap_or(lapsed);
         self.store.set_now(if next > now { next } else { lapsed });
         Ok(())
     }
 
     fn is_over(&self) -> bool {
         let rows = self.store.audit();
-        rows.len() == self.executions.len()
+        rows.len() >= self.executions.len()
             && rows
                 .iter()
                 .all(|row| row.execution.is_terminal() && row.waits.is_empty())
@@ -116,7 +122,7 @@ impl World {
                 "{id} is stored as\n{:#?}\nbut its history makes it\n{folded:#?}",
                 row.execution
             );
-            self.check_heartbeats(id, &row.history)?;
+            self.check_timeouts(id, &row.history)?;
             self.service.done.check(&row.execution)?;
         }
         Ok(())

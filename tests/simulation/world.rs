@@ -48,7 +48,7 @@ impl World {
     pub fn new(seed: u64) -> Result<World> {
         let mut random = Random::new(seed);
         let definitions: Vec<String> = (0..=random.below(EXECUTIONS_MAX - 1))
-            .map(|_| random_definition(&mut random))
+            .map(|_| random_definition(&mut random, true))
             .collect();
         let mut world = World::with(random, &definitions)?;
         for execution in 0..world.executions.len() {
@@ -66,8 +66,10 @@ impl World {
         let store = ModelStore::default();
         store.set_now("2026-01-01T00:00:00Z".parse()?);
         let executions = definitions.iter().enumerate();
-        let executions =
-            executions.map(|(number, definition)| execution(number, definition, &store));
+        let executions = executions
+            .map(|(number, definition)| execution(&format!("machine{number}"), definition, &store));
+        let mut random = random;
+        execution(CHILD, &random_definition(&mut random, false), &store)?;
         let mut world = World {
             executions: executions.collect::<Result<_>>()?,
             key: TokenKey::new(&at_once(store.token_secret())??),
@@ -124,7 +126,8 @@ impl World {
                 }
                 Ok(())
             }
-            30 | 31 => self.nodes[which].renew(),
+            30 => self.nodes[which].renew(),
+            31 => self.post(which),
             32 => {
                 self.open_gate(which);
                 self.nodes[which].fire(&self.store)
@@ -217,6 +220,15 @@ impl World {
         self.nodes[which].publish(message, fate, &mut self.broker, &self.store)
     }
 
+    fn post(&mut self, which: usize) -> Result<()> {
+        let letters = self.nodes[which].letters.len() as u64;
+        if letters == 0 {
+            return Ok(());
+        }
+        let letter = self.random.below(letters) as usize;
+        self.nodes[which].deliver_letter(letter, &self.store)
+    }
+
     /// The timers may fire once the replies that waited are committed.
     pub fn open_gate(&mut self, which: usize) {
         if self.broker.inbox.is_empty() && !self.nodes[which].has_unacked() {
@@ -229,7 +241,7 @@ impl World {
         let now = self.store.now();
         let moment = SignedDuration::from_millis(self.random.below(3_000).cast_signed());
         let next = match self.store.next_due() {
-            Some(due) if self.random.one_in(2) => due,
+            Some(due) if due < now.checked_add(FAR)? && self.random.one_in(2) => due,
             _ => now.checked_add(moment)?,
         };
         self.store.set_now(now.max(next));
@@ -273,6 +285,15 @@ impl World {
                     (_, Err(error @ (Error::SetAside(_) | Error::Stopping))) => bail!("{error}"),
                     (Origin::Delivery(message), answer) => self.acked(&message, &answer)?,
                     (Origin::Told(number), Ok(_)) => self.nodes[which].outbox.done(number),
+                    // A child that is stopped may never have begun.
+                    (Origin::Letter(number), answer) => {
+                        let taken = answer.map(|answer| answer.taken);
+                        ensure!(
+                            !matches!(taken, Ok(Err(Ignored::AlreadyStarted { same: false, .. }))),
+                            "a child is taken for another that has its name"
+                        );
+                        self.nodes[which].outbox.done(number);
+                    }
                     (Origin::Told(_) | Origin::Timer(..), Err(Error::UnknownExecution)) => {
                         bail!("an input of an execution that was never stored")
                     }
@@ -337,13 +358,18 @@ impl World {
         Ok(())
     }
 
-    /// No task timed out for want of a heartbeat so soon after one.
-    pub fn check_heartbeats(
+    /// No task timed out for want of a heartbeat so soon after one, nor for want of an end that its child told.
+    pub fn check_timeouts(
         &self,
         execution: ExecutionId,
         history: &[HistoryRecord],
     ) -> Result<()> {
         for record in history {
+            if let Event::TaskTimedOut { resource, error, .. } = &record.event
+                && resource.starts_with("saga:")
+            {
+                ensure!(error != "States.Timeout", "the end of a child got lost");
+            }
             if let Event::TaskTimedOut { task, error, .. } = &record.event
                 && error == "States.HeartbeatTimeout"
                 && let Some(heard) = self.heartbeats.get(&(execution, *task))
@@ -397,19 +423,23 @@ fn draw<T>(random: &mut Random, from: &mut Vec<T>) -> Option<T> {
     (count > 0).then(|| from.swap_remove(random.below(count) as usize))
 }
 
-fn random_definition(random: &mut Random) -> String {
+/// A machine; one that `may_start` others starts the one called [`CHILD`].
+fn random_definition(random: &mut Random, may_start: bool) -> String {
     let bytes: Vec<u8> = (0..BYTES_MAX).map(|_| random.below(256) as u8).collect();
     let mut definition = definition(&mut Choices(&bytes));
-    send_some_to_exchanges(&mut definition);
-    definition.to_string()
+    vary_tasks(&mut definition);
+    let definition = definition.to_string();
+    match may_start {
+        true => definition,
+        false => definition.replace("saga:", "queue:"),
+    }
 }
 
 /// An execution of a machine of its own.
-fn execution(number: usize, definition: &str, store: &ModelStore) -> Result<Started> {
-    let name = format!("machine{number}");
+fn execution(name: &str, definition: &str, store: &ModelStore) -> Result<Started> {
     let machine = NewMachine {
         arn: format!("arn:aws:states:us-east-1:000000000000:stateMachine:{name}"),
-        name,
+        name: name.to_owned(),
         kind: "STANDARD".to_owned(),
         definition: definition.to_owned(),
         role_arn: "arn:aws:iam::000000000000:role/saga".to_owned(),
@@ -426,24 +456,33 @@ fn execution(number: usize, definition: &str, store: &ModelStore) -> Result<Star
             machine_name: machine.name.clone(),
             role_arn: machine.role_arn.clone(),
             input: Payload::new(input()),
+            parent: None,
         },
         machine,
     })
 }
 
-/// Every Task without an undo whose name has an odd number at its end is fire and forget.
-fn send_some_to_exchanges(block: &mut Value) {
+/// Every Task without an undo whose name has an odd number at its end is fire and forget, unless it starts a child.
+fn vary_tasks(block: &mut Value) {
     let states = block["States"].as_object_mut().into_iter().flatten();
     for (name, state) in states {
         let branches = state.get_mut("Branches").and_then(Value::as_array_mut);
         let branches = branches.into_iter().flatten();
-        branches.for_each(send_some_to_exchanges);
+        branches.for_each(vary_tasks);
         state
             .get_mut("ItemProcessor")
             .into_iter()
-            .for_each(send_some_to_exchanges);
+            .for_each(vary_tasks);
         let is_task = state["Type"] == "Task" && state.get("Compensate").is_none();
-        if is_task && name.ends_with(['1', '3', '5', '7', '9']) {
+        let is_queue = state["Resource"]
+            .as_str()
+            .is_some_and(|it| it.starts_with("queue:"));
+        // A child that is waited for says when it ends: only a letter that is lost would let its task time out.
+        if !is_queue && state["Type"] == "Task" {
+            let task = state.as_object_mut().into_iter();
+            task.for_each(|task| drop(task.remove("TimeoutSeconds")));
+        }
+        if is_task && is_queue && name.ends_with(['1', '3', '5', '7', '9']) {
             state["Resource"] = json!(format!("exchange:news/{name}"));
         }
     }
@@ -468,6 +507,10 @@ fn told(answer: &Answer, message: &Message) -> Value {
 
 /// `HeartbeatSeconds` of the definitions that have it.
 const HEARTBEAT: SignedDuration = SignedDuration::from_secs(2);
+/// The machine that others start.
+const CHILD: &str = "child";
+/// What is due later does not come: nobody waits that long for a child to begin.
+pub const FAR: SignedDuration = SignedDuration::from_hours(24);
 /// Coordinators at a time.
 const NODES: usize = 2;
 /// The most that happens by chance.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use sagamore::store::{
-    CoordinatorId, EventWrite, MachineRow, NewMachine, Outgoing, RevisionId, Route, TurnWrite,
+    CoordinatorId, Addressee, EventWrite, MachineRow, NewMachine, Outgoing, RevisionId, Route, TurnWrite,
     WaitWrite, WaitWriteKind,
 };
 use sagamore_interpreter::definition::{BlockId, StateName};
@@ -47,6 +47,7 @@ pub fn head(machine: &MachineRow, name: &str, input: Value) -> Head {
         machine_name: machine.name.clone(),
         role_arn: machine.role_arn.clone(),
         input: Arc::new(input),
+        parent: None,
         arn,
     };
     Head {
@@ -205,10 +206,12 @@ pub fn outgoing(message_id: &str, body: &Value) -> Box<Outgoing> {
         traceparent: None,
         tracestate: None,
         body: body.to_string(),
+        is_text: false,
     };
     Box::new(Outgoing {
         route: Route::Queue("step".to_owned()),
         message,
+        is_told: false,
     })
 }
 
@@ -239,8 +242,12 @@ pub fn incident(entry: Value) -> Box<Incident> {
 }
 
 pub fn event(number: u64) -> EventWrite {
+    let to = match number % 3 {
+        0 => Addressee::Execution(ExecutionId::of("another")),
+        _ => Addressee::Listeners("execution.loan.running".to_owned()),
+    };
     EventWrite {
-        routing_key: "execution.loan.running".to_owned(),
+        to,
         body: format!("{{\"id\":{number}}}"),
         number,
     }

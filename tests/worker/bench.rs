@@ -108,6 +108,7 @@ impl Bench {
             traceparent: None,
             tracestate: None,
             body: "null".to_owned(),
+            is_text: false,
         }
     }
 

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::Resource;
 use crate::history::{HistoryRecord, Payload};
-use crate::ids::Sequence;
+use crate::ids::{ExecutionId, Sequence};
+use crate::input::Input;
 
 /// What one turn decided: what is written down, and what is asked of the world once it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,8 @@ pub enum Effect {
     },
     /// Something that others may listen to.
     Announce(Announcement),
+    /// Something for another execution.
+    Tell(Letter),
 }
 
 /// Something an execution waits for.
@@ -66,7 +68,7 @@ pub enum WaitKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dispatch {
     /// Where to.
-    pub resource: Resource,
+    pub destination: Destination,
     /// The state, `Compensate(<state>)` for an undo.
     pub state: String,
     /// The attempt, from 1.
@@ -80,7 +82,61 @@ pub struct Dispatch {
     /// When the work is too late; unlike the wait's due it is never moved by a heartbeat.
     pub deadline: Timestamp,
     /// The body.
-    pub body: Payload,
+    pub body: Body,
+}
+
+/// Where a [`Dispatch`] goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// A queue, through the default exchange.
+    Queue {
+        /// Its name.
+        name: String,
+        /// Whether the task is told once the broker has the message.
+        is_told: bool,
+    },
+    /// An exchange; the task is told once the broker has the message.
+    Exchange {
+        /// Its name.
+        exchange: String,
+        /// The routing key.
+        routing_key: String,
+    },
+    /// The review inbox of this name: nobody gets a message.
+    Review(String),
+    /// A new execution, whose input is the body.
+    Execution(Child),
+}
+
+/// An execution that a task starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    /// Its machine's ARN.
+    pub machine_arn: String,
+    /// Its name.
+    pub name: String,
+    /// Whether its end is waited for.
+    pub is_waited_for: bool,
+    /// See [`Parent::depth`](crate::Parent::depth).
+    pub depth: u32,
+}
+
+/// The body of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// JSON.
+    Json(Payload),
+    /// A text that is not JSON.
+    Text(String),
+}
+
+/// What one execution says to another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Letter {
+    /// To whom.
+    pub to: ExecutionId,
+    /// What it is for the other one.
+    pub input: Input,
 }
 
 /// An entry whose undo failed for good: an operator decides.
@@ -96,6 +152,23 @@ pub struct Incident {
     pub entry: Value,
 }
 
+/// An event of a machine's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CustomEvent {
+    /// Its id, the same however often it is sent.
+    pub id: uuid::Uuid,
+    /// `Source`
+    pub source: String,
+    /// `DetailType`
+    pub detail_type: String,
+    /// `Detail`, an object.
+    pub detail: Value,
+    /// `EventBusName`, when one is named.
+    pub bus: Option<String>,
+    /// `Resources`
+    pub resources: Vec<String>,
+}
+
 /// News for `sagamore.events`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Announcement {
@@ -108,6 +181,8 @@ pub enum Announcement {
         /// The task.
         task: Sequence,
     },
+    /// What a machine has to tell the world. Source: Step Functions, `events:putEvents`.
+    Event(Box<CustomEvent>),
     /// A task is no longer wanted.
     TaskCancelled {
         /// The task.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::definition::{BlockId, StateName};
-use crate::ids::{EntryId, Runner, ScopeId, Sequence};
+use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
 use crate::input::Start;
 
 /// A JSON value that travels: shared, never copied.
@@ -228,6 +228,13 @@ pub enum Event {
     TaskSubmitted {
         runner: Runner,
         resource: String,
+        /// What whom it was for says of it.
+        #[serde(
+            default,
+            deserialize_with = "present",
+            skip_serializing_if = "Option::is_none"
+        )]
+        output: Option<Payload>,
     },
     TaskSucceeded {
         runner: Runner,
@@ -427,6 +434,12 @@ pub struct TaskScheduled {
     pub timeout_seconds: Option<u32>,
     /// `HeartbeatSeconds`, when given.
     pub heartbeat_seconds: Option<u32>,
+    /// The execution that does it, when one does and its end is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<ExecutionId>,
+    /// What is known of the message beside its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Payload>,
 }
 
 #[cfg(test)]

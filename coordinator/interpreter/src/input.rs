@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::history::Payload;
-use crate::ids::Sequence;
+use crate::history::{Payload, Status, present};
+use crate::ids::{ExecutionId, Sequence};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,24 @@ pub enum Input {
         task: Sequence,
         /// The message's id.
         message_id: String,
+    },
+    /// The execution that a task started runs. It says so itself, with its first turn.
+    ChildStarted {
+        /// The attempt.
+        task: Sequence,
+        /// The execution's ARN.
+        arn: String,
+        /// When it began.
+        started_at: Timestamp,
+        /// Whether the attempt waits for its end.
+        is_waited_for: bool,
+    },
+    /// The execution that a task waits for has ended. It says so itself, with its last turn.
+    ChildEnded {
+        /// The attempt.
+        task: Sequence,
+        /// How.
+        end: Box<ChildEnd>,
     },
     /// The broker returned the task message for as long as the grace lasts.
     Unroutable {
@@ -78,6 +96,54 @@ pub struct Start {
     pub role_arn: String,
     /// The input.
     pub input: Payload,
+    /// The task that started it, when one of another execution did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+}
+
+/// The task that started an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The execution it is of.
+    pub execution: ExecutionId,
+    /// The attempt.
+    pub task: Sequence,
+    /// Whether the attempt waits for the end.
+    pub is_waited_for: bool,
+    /// How many executions wait for one another above this one: 1 when nobody waits for the parent.
+    pub depth: u32,
+}
+
+/// How an execution ended that another waits for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChildEnd {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// Its machine's ARN.
+    pub machine_arn: String,
+    /// Its input.
+    pub input: Payload,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub stopped_at: Timestamp,
+    /// Its status.
+    pub status: Status,
+    /// Its output, when it succeeded.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub output: Option<Payload>,
+    /// Its error.
+    pub error: Option<String>,
+    /// Its cause.
+    pub cause: Option<String>,
+    /// Whether what it did is still there, when it did not succeed.
+    pub effect: ClaimedEffect,
 }
 
 /// What the holder of a token says.

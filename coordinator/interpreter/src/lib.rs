@@ -7,6 +7,7 @@ mod catch;
 pub mod compensation;
 mod decide;
 pub mod definition;
+mod delivery;
 mod effect;
 pub mod execution;
 mod history;
@@ -19,11 +20,14 @@ mod states;
 
 pub use compensation::{CompensationStatus, Tally};
 pub use decide::{Sealer, begin, decide};
-pub use effect::{Announcement, Decision, Dispatch, Effect, Incident, Wait, WaitKind};
+pub use effect::{
+    Announcement, Body, Child, CustomEvent, Decision, Destination, Dispatch, Effect, Incident,
+    Letter, Wait, WaitKind,
+};
 pub use execution::{Broken, Entry, Execution, Head, Scope};
 pub use history::{
     Ending, Event, HistoryRecord, Outcome, Payload, StateType, Status, Target, TaskScheduled, Then,
     Trigger, TriggerKind,
 };
 pub use ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
-pub use input::{ClaimedEffect, Ignored, Input, Reply, Start};
+pub use input::{ChildEnd, ClaimedEffect, Ignored, Input, Parent, Reply, Start};

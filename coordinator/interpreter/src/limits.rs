@@ -48,6 +48,9 @@ pub const HISTORY_EVENTS_MAX: u64 = 1_000_000;
 /// Iterations of one Map at a time, whatever `MaxConcurrency` says. Source: Step Functions, inline Map: 40.
 pub const ITERATIONS_AT_ONCE_MAX: u32 = 40;
 
+/// How many executions may wait for one another, each for one that it started; a machine that starts itself ends here.
+pub const NESTING_MAX: u32 = 32;
+
 /// How long a step in flight may answer yet when its scope begins to undo. Source: the saga extension.
 pub const DRAIN_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 

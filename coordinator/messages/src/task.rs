@@ -47,6 +47,9 @@ pub struct TaskMessage {
     pub tracestate: Option<String>,
     /// The Task's effective input, as JSON text.
     pub body: String,
+    /// Whether the body is a text instead, that is no JSON: what SQS and SNS take for a message.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_text: bool,
 }
 
 /// Whether a task message asks to do a step or to undo one. There will never be a third.
@@ -93,6 +96,10 @@ impl TaskMessage {
     pub fn properties(&self, expires_in_milliseconds: Option<u64>) -> Properties {
         let text = |text: &str| Some(Header::Text(text.to_owned()));
         let optional = |text: &Option<String>| text.clone().map(Header::Text);
+        let content_type = match self.is_text {
+            true => "text/plain",
+            false => "application/json",
+        };
         let headers = [
             (HEADER_EXECUTION, text(&self.execution)),
             (HEADER_MACHINE, text(&self.machine)),
@@ -109,7 +116,7 @@ impl TaskMessage {
             message_id: Some(self.message_id.clone()),
             correlation_id: Some(self.token.as_str().to_owned()),
             reply_to: Some(self.reply_to.clone()),
-            content_type: Some("application/json".to_owned()),
+            content_type: Some(content_type.to_owned()),
             delivery_mode: Some(2),
             timestamp: Some(self.timestamp_seconds),
             expiration: expires_in_milliseconds.map(|milliseconds| milliseconds.to_string()),
@@ -160,6 +167,7 @@ impl TaskMessage {
             traceparent: headers.text(HEADER_TRACEPARENT)?,
             tracestate: headers.text(HEADER_TRACESTATE)?,
             body,
+            is_text: false,
         })
     }
 }
@@ -216,6 +224,7 @@ mod tests {
             traceparent: None,
             tracestate: None,
             body: r#"{"amount":1}"#.to_owned(),
+            is_text: false,
         }
     }
 

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod commands;
 pub mod gate;
 pub mod lease;
+pub mod post;
 mod serve;
 pub mod settings;
 pub mod store;

@@ -23,6 +23,7 @@ use crate::api;
 use crate::bus::{self, Bus, CommandError};
 use crate::commands::Commands;
 use crate::lease::Lease;
+use crate::post::Post;
 use crate::settings::Settings;
 use crate::store::{CoordinatorId, Error as StoreError, PostgresStore, SqliteStore, Store};
 use crate::timers::Timers;
@@ -212,7 +213,7 @@ impl<S: Store> Coordinator<S> {
             public_url,
             coordinator,
         } = self;
-        let (outbox, publications) = Outbox::new();
+        let (outbox, ends) = Outbox::new();
         let alarm = Alarm::default();
         let identity = Arc::new(Identity {
             coordinator,
@@ -235,6 +236,12 @@ impl<S: Store> Coordinator<S> {
         )?;
         let handle = bus.handle();
         let gate = handle.gate().clone();
+        let post = Post {
+            commands: commands.clone(),
+            coordinator,
+            outbox: outbox.clone(),
+            letters: ends.letters,
+        };
         let api = api::Api::new(api::Parts {
             commands,
             key: token_key,
@@ -253,7 +260,8 @@ impl<S: Store> Coordinator<S> {
             lanes,
             bus,
             outbox,
-            publications,
+            publications: ends.publications,
+            post,
             api,
         })
     }
@@ -265,6 +273,7 @@ struct Parts<S: Store> {
     bus: Bus,
     outbox: Outbox,
     publications: mpsc::Receiver<Publication>,
+    post: Post<S>,
     api: api::Api<S>,
     lease: Lease<S>,
     timers: Timers<S>,
@@ -276,6 +285,7 @@ impl<S: Store> Parts<S> {
         let (bus_stop, lease_stop) = (CancellationToken::new(), CancellationToken::new());
         let timing = tokio::spawn(self.timers.run(stop.clone()));
         let leasing = tokio::spawn(self.lease.run(lease_stop.clone()));
+        let posting = tokio::spawn(self.post.run(bus_stop.clone()));
         let bus = self
             .bus
             .run(self.publications, self.outbox, bus_stop.clone());
@@ -288,6 +298,7 @@ impl<S: Store> Parts<S> {
         self.lanes.close();
         let drained = tokio::time::timeout(DRAIN_MAX, async {
             let _ = timing.await;
+            let _ = posting.await;
             let _ = publishing.await;
             self.lanes.wait().await;
         });

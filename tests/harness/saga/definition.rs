@@ -98,6 +98,8 @@ fn task(choices: &mut Choices<'_>, name: &str) -> Value {
         if choices.once_in(4) {
             task["Compensate"]["Retry"] = json!([]);
         }
+    } else if choices.once_in(2) {
+        task["Resource"] = json!("saga:child");
     }
     if choices.once_in(6) {
         task["HeartbeatSeconds"] = json!(2);

@@ -21,7 +21,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use sagamore_interpreter::definition::Machine;
 use sagamore_interpreter::{
-    Decision, Dispatch, Effect, Execution, ExecutionId, HistoryRecord, Ignored, Input, Payload,
+    Decision, Dispatch, Effect, Execution, ExecutionId, HistoryRecord, Ignored, Input, Letter, Payload,
     Sequence, Start, Wait, WaitKind, begin, decide,
 };
 use serde_json::Value;
@@ -42,6 +42,8 @@ pub struct Saga {
     pub waits: BTreeMap<Sequence, Wait>,
     /// Every task message it sent, in order.
     pub dispatched: Vec<(Sequence, Dispatch)>,
+    /// All it said to other executions, in order.
+    pub told: Vec<Letter>,
     guard: Guard,
 }
 
@@ -66,6 +68,7 @@ impl Saga {
             machine_name: "saga".to_owned(),
             role_arn: "arn:aws:iam::000000000000:role/saga".to_owned(),
             input: Payload::new(input),
+            parent: None,
         };
         let (mut execution, decision) = begin(&machine, ExecutionId::of(ARN), &start, now, &token)?;
         execution.take_touched();
@@ -76,6 +79,7 @@ impl Saga {
             now,
             waits: BTreeMap::new(),
             dispatched: Vec::new(),
+            told: Vec::new(),
             guard: Guard::default(),
         };
         saga.heed(&decision)?;
@@ -149,6 +153,7 @@ impl Saga {
                     ensure!(open.is_some(), "wait {wait} is closed, which is not open");
                 }
                 Effect::Announce(_) => {}
+                Effect::Tell(letter) => self.told.push(letter.clone()),
             }
         }
         let (seen, open): (Vec<_>, Vec<_>) = (
@@ -174,6 +179,8 @@ impl Saga {
                 Effect::Move { wait, due, .. } => {
                     self.waits.get(wait).and_then(|wait| wait.due) == Some(*due)
                 }
+                // A child that is not wanted is stopped as often as it says that it runs.
+                Effect::Tell(_) => true,
                 Effect::Open(_) | Effect::Close { .. } | Effect::Announce(_) => false,
             });
             ensure!(

@@ -9,6 +9,9 @@ use sagamore_interpreter::{
 use super::Saga;
 
 mod map;
+mod sent;
+
+use sent::{body, destination, said};
 
 /// The longest payload that is written out.
 const PAYLOAD_CHARACTERS_MAX: usize = 600;
@@ -52,7 +55,12 @@ impl Writer<'_> {
                 Announcement::TaskCancelled { task, state } => {
                     format!("     ! cancelled {state} {task}")
                 }
+                Announcement::Event(event) => format!(
+                    "     ! event {} {} {}",
+                    event.source, event.detail_type, event.detail
+                ),
             },
+            Effect::Tell(letter) => format!("     ! tells {}", said(&letter.input)),
         };
         self.anonymous(&line)
     }
@@ -122,12 +130,12 @@ impl Writer<'_> {
                 };
                 format!(
                     "     > {number} {} for {} attempt {} key {}{compensates}{due} deadline {} body {}",
-                    dispatch.resource,
+                    destination(&dispatch.destination),
                     dispatch.state,
                     dispatch.attempt,
                     dispatch.key,
                     self.time(dispatch.deadline),
-                    payload(&dispatch.body)
+                    body(&dispatch.body)
                 )
             }
         }
@@ -262,7 +270,12 @@ impl Writer<'_> {
                 )
             }
             Event::TaskStarted { runner: by, .. } => format!("{}TaskStarted", runner(*by)),
-            Event::TaskSubmitted { runner: by, .. } => format!("{}TaskSubmitted", runner(*by)),
+            Event::TaskSubmitted {
+                runner: by, output, ..
+            } => {
+                let output = output.as_ref().map(|output| format!(" {}", payload(output)));
+                format!("{}TaskSubmitted{}", runner(*by), output.unwrap_or_default())
+            }
             Event::TaskSucceeded {
                 runner: by,
                 task,

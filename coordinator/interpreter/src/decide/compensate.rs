@@ -107,6 +107,7 @@ impl Turn<'_> {
                 };
                 self.show_after(previous, Event::ExecutionEnded(ending))?;
                 self.announce(Announcement::Execution(status));
+                self.tell_parent_of_end();
                 Ok(())
             }
         }

@@ -29,6 +29,7 @@ impl<'a> Turn<'a> {
         let Some(parent) = self.scope(scope)?.parent else {
             self.show(Runner::State(scope), Event::ExecutionSucceeded { output })?;
             self.announce(Announcement::Execution(Status::Succeeded));
+            self.tell_parent_of_end();
             return Ok(());
         };
         self.record(Event::BranchSucceeded { scope, output })?;
@@ -331,14 +332,13 @@ impl<'a> Turn<'a> {
         let Phase::At(position) = &self.scope(scope)?.phase else {
             return Ok(None);
         };
-        let Activity::Task {
-            task, timeout_at, ..
-        } = position.activity
-        else {
+        let Activity::Task(flight) = &position.activity else {
             return Ok(None);
         };
-        if !drains || position.entry.is_none() {
-            let state = position.state.to_string();
+        let (task, timeout_at, child) = (flight.task, flight.timeout_at, flight.child);
+        let (state, has_entry) = (position.state.to_string(), position.entry.is_some());
+        self.stop_child(child);
+        if !drains || !has_entry {
             self.announce(Announcement::TaskCancelled { task, state });
             return Ok(None);
         }

@@ -1,8 +1,10 @@
 //! `decide`: what happens next. The parent branches on the input; the leaves compute.
 
 mod agenda;
+mod child;
 mod compensate;
 mod context;
+mod dispatch;
 mod ending;
 mod iteration;
 mod task;
@@ -17,10 +19,11 @@ use crate::execution::{Activity, Broken, Execution, Phase, UndoProgress, Waiter}
 use crate::history::{Ending, Event, HistoryRecord, Status, Trigger, TriggerKind};
 use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
 use crate::input::{Ignored, Input, Reply, Start};
-use crate::states;
+use crate::{delivery, states};
 
 pub(crate) use context::{Place, data};
-pub(crate) use task::{Errand, too_large_failure};
+pub(crate) use dispatch::Errand;
+pub(crate) use task::too_large_failure;
 pub(crate) use turn::{Failure, Turn, in_state};
 
 /// Seals the token of a task: a pure function of its key, the execution and the sequence.
@@ -81,6 +84,13 @@ pub fn decide(
         Input::Start(start) => Err(turn.already_started(start)),
         Input::Reply { task, reply } => turn.reply(*task, reply)?,
         Input::Published { task, message_id } => turn.published(*task, message_id)?,
+        Input::ChildStarted {
+            task,
+            arn,
+            started_at,
+            is_waited_for,
+        } => turn.child_started(*task, arn, *started_at, *is_waited_for)?,
+        Input::ChildEnded { task, end } => turn.child_ended(*task, end)?,
         Input::Unroutable { task, only_publish } => turn.unroutable(*task, *only_publish)?,
         Input::DeadLettered { task, reason } => turn.dead_lettered(*task, reason)?,
         Input::Due { wait } => turn.due(*wait)?,
@@ -103,7 +113,10 @@ type Taken = Result<(), Ignored>;
 impl Turn<'_> {
     fn already_started(&self, start: &Start) -> Ignored {
         let head = &self.execution.head;
-        let same = head.start.input == start.input && head.status == Status::Running;
+        // The task that started it starts it again when its letter comes twice.
+        let is_again = start.parent.is_some() && start.parent == head.start.parent;
+        let is_equal = start.parent.is_none() && start.input == head.start.input;
+        let same = is_again || is_equal && head.status == Status::Running;
         Ignored::AlreadyStarted {
             same,
             started_at: head.started_at,
@@ -163,11 +176,7 @@ impl Turn<'_> {
             }
         };
         match position.activity {
-            Activity::Task {
-                task, timeout_at, ..
-            } => {
-                self.task_timed_out(Runner::State(scope), task, timeout_at)?;
-            }
+            Activity::Task(_) => self.task_timed_out(Runner::State(scope))?,
             Activity::Backoff { until, .. } | Activity::Waiting { until, .. }
                 if self.now < until =>
             {
@@ -186,13 +195,9 @@ impl Turn<'_> {
     }
 
     fn undo_due(&mut self, entry: EntryId) -> Result<Taken, Broken> {
-        match self.undo(entry)?.progress {
-            UndoProgress::Task {
-                task, timeout_at, ..
-            } => {
-                self.task_timed_out(Runner::Undo(entry), task, timeout_at)?;
-            }
-            UndoProgress::Backoff { until, .. } if self.now < until => {
+        match &self.undo(entry)?.progress {
+            UndoProgress::Task(_) => self.task_timed_out(Runner::Undo(entry))?,
+            UndoProgress::Backoff { until, .. } if self.now < *until => {
                 return Ok(Err(Ignored::NotDue));
             }
             UndoProgress::Backoff { .. } => self.dispatch(Runner::Undo(entry))?,
@@ -248,7 +253,19 @@ impl Turn<'_> {
         Ok(Ok(()))
     }
 
+    /// Takes what the holder of a task's token says of it. A task that is only told has nobody who could say anything.
     fn reply(&mut self, task: Sequence, reply: &Reply) -> Result<Taken, Broken> {
+        let resource = self.resource_of(task)?;
+        match (resource, reply) {
+            (Some(resource), _) if resource.is_told_only() => Ok(Err(Ignored::TaskClosed)),
+            (Some(resource), Reply::Success(answer)) => {
+                self.answer(task, &Reply::Success(delivery::result(resource, answer)))
+            }
+            _ => self.answer(task, reply),
+        }
+    }
+
+    fn answer(&mut self, task: Sequence, reply: &Reply) -> Result<Taken, Broken> {
         match self.execution.waits.get(&task).copied() {
             Some(Waiter::Scope(scope)) => self.task_reply(Runner::State(scope), task, reply),
             Some(Waiter::Undo(entry)) => self.task_reply(Runner::Undo(entry), task, reply),

@@ -1,149 +1,31 @@
-//! A Task, be it a step's or an undo's: dispatched, answered, timed out.
+//! A Task that is out, be it a step's or an undo's: answered, failed, timed out.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 
 use super::Taken;
 use super::context::Place;
 use super::turn::{Failure, Turn, in_state};
 use crate::compensation::of_failure;
 use crate::definition::Resource;
-use crate::effect::{Announcement, Dispatch, Wait, WaitKind};
-use crate::execution::{Activity, Broken, Disposition, UndoProgress, Waiter};
-use crate::history::{Event, Outcome, Payload, TaskScheduled};
+use crate::delivery;
+use crate::execution::{Activity, Broken, Disposition, Flight, UndoProgress, Waiter};
+use crate::history::{Event, Outcome, Payload};
 use crate::ids::{EntryId, Runner, Sequence};
 use crate::input::{Ignored, Reply};
 use crate::limits::is_payload_too_large;
 use crate::states;
 
-/// A Task that is about to be dispatched, whoever runs it.
-pub(crate) struct Errand<'a> {
-    pub(crate) resource: &'a Resource,
-    /// The state, `Compensate(<state>)` for an undo.
-    pub(crate) state: String,
-    pub(crate) arguments: Payload,
-    /// As written; `None` where the resource's default holds.
-    pub(crate) timeout_seconds: Option<u32>,
-    pub(crate) heartbeat_seconds: Option<u32>,
-    pub(crate) attempt: u32,
-    pub(crate) key: String,
-    /// K, on an undo.
-    pub(crate) compensates: Option<String>,
-}
-
 impl<'a> Turn<'a> {
-    /// Dispatches the next attempt.
-    pub(crate) fn dispatch(&mut self, runner: Runner) -> Result<(), Broken> {
-        let errand = match runner {
-            Runner::State(scope) => states::step_errand(self, scope)?,
-            Runner::Undo(entry) => self.undo_errand(entry)?,
-        };
-        let errand = errand.and_then(|errand| {
-            let too_large = is_payload_too_large(&errand.arguments);
-            if too_large {
-                Err(too_large_failure(&errand.state, "has a task input"))
-            } else {
-                Ok(errand)
-            }
-        });
-        match errand {
-            Ok(errand) => self.send(runner, errand),
-            Err(failure) => self.task_failed(runner, failure),
-        }
-    }
-
-    fn send(&mut self, runner: Runner, errand: Errand<'_>) -> Result<(), Broken> {
-        self.arm(runner, &errand)?;
-        let timeout = errand
-            .timeout_seconds
-            .map_or_else(|| errand.resource.timeout_default(), seconds);
-        let deadline = self.now.checked_add(timeout).unwrap_or(Timestamp::MAX);
-        let scheduled = TaskScheduled {
-            runner,
-            resource: errand.resource.to_string(),
-            arguments: errand.arguments.clone(),
-            attempt: errand.attempt,
-            timeout_at: deadline,
-            timeout_seconds: errand.timeout_seconds,
-            heartbeat_seconds: errand.heartbeat_seconds,
-        };
-        let resource = scheduled.resource.clone();
-        let task = self.show(runner, Event::TaskScheduled(Box::new(scheduled)))?;
-        self.show(
-            runner,
-            Event::TaskStarted {
-                runner,
-                resource: resource.clone(),
-            },
-        )?;
-        if matches!(errand.resource, Resource::Review(_)) {
-            self.show(runner, Event::TaskSubmitted { runner, resource })?;
-            self.announce(Announcement::ReviewWaiting { task });
-        }
-        let dispatch = Dispatch {
-            resource: errand.resource.clone(),
-            state: errand.state,
-            attempt: errand.attempt,
-            token: (self.sealer)(self.execution.head.id, task),
-            key: errand.key,
-            compensates: errand.compensates,
-            deadline,
-            body: errand.arguments,
-        };
-        let due = heartbeat_due(self.now, errand.heartbeat_seconds, deadline);
-        self.open(Wait {
-            wait: task,
-            due: Some(due),
-            kind: WaitKind::Task(Box::new(dispatch)),
-        });
-        Ok(())
-    }
-
-    /// Writes the undo of a step down before its first attempt leaves (invariant 1).
-    fn arm(&mut self, runner: Runner, errand: &Errand<'_>) -> Result<(), Broken> {
-        let Runner::State(scope) = runner else {
-            return Ok(());
-        };
-        if !self.needs_arming(scope)? {
-            return Ok(());
-        }
-        let position = self.position(scope)?;
-        let (state, input) = (position.state.clone(), position.input.clone());
-        let (arguments, key) = (errand.arguments.clone(), errand.key.clone());
-        self.record(Event::EntryArmed {
-            scope,
-            state,
-            input,
-            arguments,
-            key,
-        })?;
-        Ok(())
-    }
-
-    /// Whether the attempt that comes next is the first of a step that can be undone.
-    pub(crate) fn needs_arming(&self, scope: crate::ids::ScopeId) -> Result<bool, Broken> {
-        let position = self.position(scope)?;
-        let has_undo = states::compensation_of(self.state(&position.state)?).is_some();
-        Ok(has_undo && position.entry.is_none())
-    }
-
-    /// The token of the attempt that comes next, when `offset` records come before it.
-    pub(crate) fn next_token(&self, offset: u64) -> String {
-        (self.sealer)(
-            self.execution.head.id,
-            Sequence(self.next_sequence().0 + offset),
-        )
-    }
-
     pub(super) fn task_reply(
         &mut self,
         runner: Runner,
         task: Sequence,
         reply: &Reply,
     ) -> Result<Taken, Broken> {
-        let Some((timeout_at, heartbeat_seconds)) = self.in_flight(runner, task)? else {
+        let Some(flight) = self.flight(runner, task)? else {
             return Ok(Err(Ignored::UnknownTask));
         };
+        let (timeout_at, heartbeat_seconds) = (flight.timeout_at, flight.heartbeat_seconds);
         match reply {
             Reply::Heartbeat => {
                 if heartbeat_seconds.is_some() {
@@ -180,10 +62,28 @@ impl<'a> Turn<'a> {
         Ok(Ok(()))
     }
 
-    /// The broker's word for a message that nobody answers is its success, be it late.
+    /// The broker's word for a message that nobody answers is its success, be it late; any other is on its way.
     pub(super) fn published(&mut self, task: Sequence, message_id: &str) -> Result<Taken, Broken> {
-        let message_id = Payload::new(json!({ "MessageId": message_id }));
-        self.reply(task, &Reply::Success(message_id))
+        let resource = self.resource_of(task)?;
+        let flying = self.flying(task)?;
+        let receipt = flying.and_then(|(_, flight)| flight.receipt.as_ref());
+        let answer = delivery::confirmed(message_id, receipt);
+        match (resource, flying) {
+            (None, _) => self.answer(task, &Reply::Success(answer)),
+            (Some(resource), _) if resource.is_told_only() => {
+                self.answer(task, &Reply::Success(answer))
+            }
+            (Some(resource), Some((runner, flight))) if !flight.is_submitted => {
+                let submitted = Event::TaskSubmitted {
+                    runner,
+                    resource: resource.to_string(),
+                    output: Some(answer),
+                };
+                self.show(runner, submitted)?;
+                Ok(Ok(()))
+            }
+            _ => Ok(Err(Ignored::TaskClosed)),
+        }
     }
 
     pub(super) fn unroutable(
@@ -225,40 +125,42 @@ impl<'a> Turn<'a> {
             }
             Some(Waiter::Execution) | None => return Ok(Err(Ignored::TaskClosed)),
         };
-        if self.in_flight(runner, task)?.is_none() {
+        if self.flight(runner, task)?.is_none() {
             return Ok(Err(Ignored::UnknownTask));
         }
         self.attempt_failed(runner, task, failure, outcome)?;
         Ok(Ok(()))
     }
 
-    fn in_flight(
-        &self,
-        runner: Runner,
-        asked: Sequence,
-    ) -> Result<Option<(Timestamp, Option<u32>)>, Broken> {
-        let (task, timeout_at, heartbeat_seconds) = match runner {
-            Runner::State(scope) => match self.position(scope)?.activity {
-                Activity::Task {
-                    task,
-                    timeout_at,
-                    heartbeat_seconds,
-                } => (task, timeout_at, heartbeat_seconds),
-                _ => return Ok(None),
+    /// The task that a runner has out.
+    fn flight_of(&self, runner: Runner) -> Result<Option<&Flight>, Broken> {
+        Ok(match runner {
+            Runner::State(scope) => match &self.position(scope)?.activity {
+                Activity::Task(flight) => Some(flight),
+                _ => None,
             },
-            Runner::Undo(entry) => match self.undo(entry)?.progress {
-                UndoProgress::Task {
-                    task,
-                    timeout_at,
-                    heartbeat_seconds,
-                } => (task, timeout_at, heartbeat_seconds),
-                _ => return Ok(None),
+            Runner::Undo(entry) => match &self.undo(entry)?.progress {
+                UndoProgress::Task(flight) => Some(flight),
+                _ => None,
             },
-        };
-        Ok((task == asked).then_some((timeout_at, heartbeat_seconds)))
+        })
     }
 
-    fn task_succeeded(
+    fn flight(&self, runner: Runner, task: Sequence) -> Result<Option<&Flight>, Broken> {
+        Ok(self.flight_of(runner)?.filter(|flight| flight.task == task))
+    }
+
+    /// Who has this task out.
+    pub(super) fn flying(&self, task: Sequence) -> Result<Option<(Runner, &Flight)>, Broken> {
+        let runner = match self.execution.waits.get(&task).copied() {
+            Some(Waiter::Scope(scope)) => Runner::State(scope),
+            Some(Waiter::Undo(entry)) => Runner::Undo(entry),
+            Some(Waiter::Drain(_) | Waiter::Execution) | None => return Ok(None),
+        };
+        Ok(self.flight(runner, task)?.map(|flight| (runner, flight)))
+    }
+
+    pub(super) fn task_succeeded(
         &mut self,
         runner: Runner,
         task: Sequence,
@@ -268,7 +170,7 @@ impl<'a> Turn<'a> {
             let failure = too_large_failure(&self.state_name(runner)?, "returned a result");
             return self.attempt_failed(runner, task, failure, Outcome::Unknown);
         }
-        let resource = self.resource(runner)?;
+        let resource = self.resource(runner)?.to_string();
         self.show(
             runner,
             Event::TaskSucceeded {
@@ -284,14 +186,14 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn attempt_failed(
+    pub(super) fn attempt_failed(
         &mut self,
         runner: Runner,
         task: Sequence,
         failure: Failure,
         outcome: Outcome,
     ) -> Result<(), Broken> {
-        let resource = self.resource(runner)?;
+        let resource = self.resource(runner)?.to_string();
         let Failure { error, cause } = failure.clone();
         self.show(
             runner,
@@ -307,12 +209,11 @@ impl<'a> Turn<'a> {
         self.task_failed(runner, failure)
     }
 
-    pub(super) fn task_timed_out(
-        &mut self,
-        runner: Runner,
-        task: Sequence,
-        timeout_at: Timestamp,
-    ) -> Result<(), Broken> {
+    pub(super) fn task_timed_out(&mut self, runner: Runner) -> Result<(), Broken> {
+        let flight = self.flight_of(runner)?;
+        let flight = flight.ok_or_else(|| Broken::new("no task is out that could time out"))?;
+        let (task, timeout_at, child) = (flight.task, flight.timeout_at, flight.child);
+        self.stop_child(child);
         let error = if self.now >= timeout_at {
             "States.Timeout"
         } else {
@@ -322,7 +223,7 @@ impl<'a> Turn<'a> {
             error: error.to_owned(),
             cause: None,
         };
-        let resource = self.resource(runner)?;
+        let resource = self.resource(runner)?.to_string();
         let Failure { error, cause } = failure.clone();
         self.show(
             runner,
@@ -337,22 +238,35 @@ impl<'a> Turn<'a> {
         self.task_failed(runner, failure)
     }
 
-    fn task_failed(&mut self, runner: Runner, failure: Failure) -> Result<(), Broken> {
+    pub(super) fn task_failed(&mut self, runner: Runner, failure: Failure) -> Result<(), Broken> {
         match runner {
             Runner::State(scope) => self.fail(scope, failure),
             Runner::Undo(entry) => self.undo_failed(entry, failure),
         }
     }
 
-    fn resource(&self, runner: Runner) -> Result<String, Broken> {
+    pub(super) fn resource(&self, runner: Runner) -> Result<&'a Resource, Broken> {
         match runner {
             Runner::State(scope) => {
                 let state = self.state(&self.position(scope)?.state)?;
-                Ok(states::resource_of(state)
-                    .map(ToString::to_string)
-                    .unwrap_or_default())
+                states::resource_of(state)
+                    .ok_or_else(|| Broken::new(format!("{} is no Task", state.name)))
             }
-            Runner::Undo(entry) => Ok(self.compensation(entry)?.resource.to_string()),
+            Runner::Undo(entry) => Ok(&self.compensation(entry)?.resource),
+        }
+    }
+
+    /// The resource of a task that is out, or may be answered late; `None` when nobody would take an answer.
+    pub(super) fn resource_of(&self, task: Sequence) -> Result<Option<&'a Resource>, Broken> {
+        if let Some((runner, _)) = self.flying(task)? {
+            return self.resource(runner).map(Some);
+        }
+        match self.execution.entry_of_attempt(task) {
+            Some(entry) => {
+                let state = self.state(&self.step(entry)?.state)?;
+                Ok(states::resource_of(state))
+            }
+            None => Ok(None),
         }
     }
 
@@ -446,7 +360,7 @@ pub(super) fn not_seconds(
     Failure::new("States.Runtime", in_state(state, entered_event, text))
 }
 
-fn heartbeat_due(
+pub(super) fn heartbeat_due(
     now: Timestamp,
     heartbeat_seconds: Option<u32>,
     timeout_at: Timestamp,
@@ -456,6 +370,6 @@ fn heartbeat_due(
     heartbeat.map_or(timeout_at, |heartbeat| heartbeat.min(timeout_at))
 }
 
-fn seconds(seconds: u32) -> SignedDuration {
+pub(super) fn seconds(seconds: u32) -> SignedDuration {
     SignedDuration::from_secs(i64::from(seconds))
 }

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::Sealer;
 use super::agenda::Agenda;
 use crate::definition::{Machine, State, StateName};
-use crate::effect::{Announcement, Decision, Effect, Wait};
+use crate::effect::{Announcement, Decision, Effect, Letter, Wait};
 use crate::execution::{Broken, Execution, Position, Scope, Step, Undo};
 use crate::history::{Event, HistoryRecord};
-use crate::ids::{EntryId, Runner, ScopeId, Sequence};
+use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
+use crate::input::Input;
 use crate::query;
 
 /// Why a state fails.
@@ -47,6 +48,7 @@ pub(crate) struct Turn<'a> {
     opened: Vec<Wait>,
     moved: Vec<(Sequence, Timestamp, bool)>,
     announced: Vec<Announcement>,
+    told: Vec<Letter>,
 }
 
 impl<'a> Turn<'a> {
@@ -57,17 +59,17 @@ impl<'a> Turn<'a> {
         sealer: &'a Sealer<'a>,
     ) -> Self {
         let now = now.max(execution.head.at);
-        let (history, opened, moved, announced) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Turn {
             machine,
             execution,
             now,
             sealer,
             agenda: Agenda::default(),
-            history,
-            opened,
-            moved,
-            announced,
+            history: Vec::new(),
+            opened: Vec::new(),
+            moved: Vec::new(),
+            announced: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -84,6 +86,7 @@ impl<'a> Turn<'a> {
         self.history.push(record);
         self.announced
             .push(Announcement::Execution(crate::history::Status::Running));
+        self.tell_parent_of_start();
     }
 
     /// Goes on until everybody waits, and says what was decided.
@@ -110,6 +113,7 @@ impl<'a> Turn<'a> {
         }));
         effects.extend(closed.iter().map(|wait| Effect::Close { wait: *wait }));
         effects.extend(self.announced.into_iter().map(Effect::Announce));
+        effects.extend(self.told.into_iter().map(Effect::Tell));
         Ok(Decision {
             history: self.history,
             effects,
@@ -170,6 +174,11 @@ impl<'a> Turn<'a> {
     /// Asks the world to move a deadline.
     pub(crate) fn move_due(&mut self, wait: Sequence, due: Timestamp, republish: bool) {
         self.moved.push((wait, due, republish));
+    }
+
+    /// Tells another execution.
+    pub(super) fn tell(&mut self, to: ExecutionId, input: Input) {
+        self.told.push(Letter { to, input });
     }
 
     /// Tells the world.

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::Taken;
 use super::context::data;
-use super::task::{Errand, undo_name};
+use super::dispatch::Errand;
+use super::task::undo_name;
 use super::turn::{Failure, Turn};
 use crate::compensation::{entry_input, of_failure};
 use crate::definition::{Compensation, Seconds, StateName};

@@ -17,6 +17,7 @@ mod map;
 mod parse;
 mod reader;
 mod recovery;
+mod resource;
 mod spelling;
 mod states;
 mod task;
@@ -31,4 +32,6 @@ pub use machine::{
     Block, BlockId, Choice, Count, Fail, Machine, Map, Parallel, Pass, Percentage, Rule, State,
     StateKind, StateName, Text, Transition, Wait, WaitFor,
 };
-pub use task::{Catcher, ErrorName, Jitter, Resource, Retrier, Seconds, Task};
+pub(crate) use resource::function_name;
+pub use resource::{Action, Integration, Pattern, Resource};
+pub use task::{Catcher, ErrorName, Jitter, Retrier, Seconds, Task};

@@ -9,7 +9,7 @@ use super::{Catcher, ErrorName, Jitter, Retrier, Seconds, StateName};
 use crate::limits::RETRY_DELAY_SECONDS_MAX;
 
 /// The error names that the language and its saga extension define.
-const KNOWN_ERRORS: [&str; 22] = [
+const KNOWN_ERRORS: [&str; 23] = [
     "States.ALL",
     "States.BranchFailed",
     "States.DataLimitExceeded",
@@ -30,6 +30,7 @@ const KNOWN_ERRORS: [&str; 22] = [
     "Sagamore.DeadLettered",
     "Sagamore.EffectUnknown",
     "Sagamore.InvalidReply",
+    "Sagamore.NestingLimitExceeded",
     "Sagamore.UnnamedFailure",
     "Sagamore.Unroutable",
 ];

@@ -1,17 +1,14 @@
 //! A Task with all that may go wrong with it: timeouts, retriers, catchers.
 
-use jiff::SignedDuration;
-
 use super::compensation::parse_compensation;
 use super::document::Node;
-use super::fault::{FaultCode, Faults, excerpt};
-use super::fields::{Fields, integer, path, string};
+use super::fault::Faults;
+use super::fields::{Fields, integer, path};
 use super::recovery::{parse_catch, parse_retry};
-use super::spelling::nearest;
+use super::resource::parse_resource;
 use super::states::parse_transition;
 use super::vocabulary::TASK;
-use super::{Compensation, StateName, Transition};
-use crate::limits::BROKER_NAME_BYTES_MAX;
+use super::{Compensation, Resource, StateName, Transition};
 use crate::query::{Path, ReferencePath, Template};
 
 /// A `Task` state.
@@ -37,45 +34,6 @@ pub struct Task {
     pub compensate: Option<Box<Compensation>>,
     /// `Next` or `End`.
     pub transition: Transition,
-}
-
-/// Where the work of a [`Task`] is done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resource {
-    /// `queue:<name>`: a service behind a queue, which replies.
-    Queue(String),
-    /// `exchange:<exchange>/<routing.key>`: told, and done once the broker confirms.
-    Exchange {
-        /// The exchange's name.
-        exchange: String,
-        /// The routing key.
-        routing_key: String,
-    },
-    /// `review:<name>`: a person.
-    Review(String),
-}
-
-impl std::fmt::Display for Resource {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Resource::Queue(name) => write!(formatter, "queue:{name}"),
-            Resource::Exchange {
-                exchange,
-                routing_key,
-            } => write!(formatter, "exchange:{exchange}/{routing_key}"),
-            Resource::Review(name) => write!(formatter, "review:{name}"),
-        }
-    }
-}
-
-impl Resource {
-    /// How long a Task may take that does not say: 1 hour, and 30 days for a person.
-    pub fn timeout_default(&self) -> SignedDuration {
-        match self {
-            Resource::Queue(_) | Resource::Exchange { .. } => SignedDuration::from_hours(1),
-            Resource::Review(_) => SignedDuration::from_hours(30 * 24),
-        }
-    }
 }
 
 /// A number of seconds that stands in the definition, or that a path yields.
@@ -207,183 +165,13 @@ pub(super) fn check_heartbeat(
     }
 }
 
-/// Reads `Resource` of a Task or of its `Compensate`.
-pub(super) fn parse_resource(fields: Fields<'_>, faults: &mut Faults) -> Option<Resource> {
-    fields.require(&["Resource"], faults);
-    let node = fields.get("Resource")?;
-    let text = string(node, faults)?;
-    match Resource::parse(text) {
-        Ok(resource) => Some(resource),
-        Err((problem, remedy)) => {
-            faults.error(node.spot(), FaultCode::InvalidResource, problem, remedy);
-            None
-        }
-    }
-}
-
-const RESOURCES: &str = "write queue:<name>, exchange:<exchange>/<routing key> or review:<name>";
-
-impl Resource {
-    /// A resource from its text, or what is wrong and what would be right.
-    fn parse(text: &str) -> Result<Resource, (String, String)> {
-        let shown = excerpt(text);
-        let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
-        let name =
-            |name: &str| broker_name(name).map_err(|problem| (problem, RESOURCES.to_owned()));
-        match scheme {
-            "queue" => Ok(Resource::Queue(name(rest)?)),
-            "review" => Ok(Resource::Review(name(rest)?)),
-            "exchange" => {
-                let remedy = "write exchange:<exchange>/<routing key>".to_owned();
-                let (exchange, routing_key) = rest
-                    .split_once('/')
-                    .ok_or((format!("Resource '{shown}' has no routing key"), remedy))?;
-                Ok(Resource::Exchange {
-                    exchange: name(exchange)?,
-                    routing_key: name(routing_key)?,
-                })
-            }
-            "arn" => Err((
-                format!("This version does not run the Resource '{shown}'"),
-                match text.rsplit_once(":function:") {
-                    Some((_, function)) => format!(
-                        "write queue:{} for a service behind that queue",
-                        excerpt(function)
-                    ),
-                    None => RESOURCES.to_owned(),
-                },
-            )),
-            "saga" | "http" => Err((
-                format!("This version does not run the Resource '{shown}'"),
-                RESOURCES.to_owned(),
-            )),
-            _ => Err((
-                format!("Value is not a valid resource: '{shown}'"),
-                match nearest(scheme, ["queue", "exchange", "review"]) {
-                    Some(scheme) => format!("did you mean '{scheme}:{}'?", excerpt(rest)),
-                    None => RESOURCES.to_owned(),
-                },
-            )),
-        }
-    }
-}
-
-/// A name that AMQP can carry.
-fn broker_name(name: &str) -> Result<String, String> {
-    if name.is_empty() {
-        return Err("The Resource names nothing".to_owned());
-    }
-    if name.len() > BROKER_NAME_BYTES_MAX {
-        return Err(format!(
-            "The Resource's name has {} bytes, of {BROKER_NAME_BYTES_MAX} at most",
-            name.len()
-        ));
-    }
-    if name.chars().any(char::is_control) {
-        return Err("The Resource's name has a control character".to_owned());
-    }
-    Ok(name.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::definition::fault::tests::state_faults;
 
     fn check(fields: &str, expected: &[&str]) {
         let state = format!(r#"{{"Type":"Task","End":true,{fields}}}"#);
         assert_eq!(state_faults(&state), expected);
-    }
-
-    fn check_resource(text: &str, expected: Result<Resource, &str>) {
-        let parsed =
-            Resource::parse(text).map_err(|(problem, remedy)| format!("{problem}; {remedy}"));
-        assert_eq!(parsed, expected.map_err(str::to_owned));
-    }
-
-    #[test]
-    fn a_resource_is_a_queue_an_exchange_or_a_review() {
-        check_resource(
-            "queue:funds.reserve",
-            Ok(Resource::Queue("funds.reserve".into())),
-        );
-        check_resource("review:loan", Ok(Resource::Review("loan".into())));
-        let exchange = Resource::Exchange {
-            exchange: "audit".into(),
-            routing_key: "loan.a/b".into(),
-        };
-        check_resource("exchange:audit/loan.a/b", Ok(exchange));
-    }
-
-    #[test]
-    fn another_resource_is_refused_in_plain_words() {
-        check_resource(
-            "arn:aws:lambda:us-east-1:123456789012:function:score",
-            Err(
-                "This version does not run the Resource 'arn:aws:lambda:us-east-1:123456789012:function:score'; \
-                 write queue:score for a service behind that queue",
-            ),
-        );
-        for text in [
-            "arn:aws:states:::sqs:sendMessage",
-            "saga:loan",
-            "http:invoke",
-        ] {
-            check_resource(
-                text,
-                Err(&format!(
-                    "This version does not run the Resource '{text}'; {RESOURCES}"
-                )),
-            );
-        }
-    }
-
-    #[test]
-    fn a_misspelt_resource_gets_a_suggestion() {
-        check_resource(
-            "queu:a",
-            Err("Value is not a valid resource: 'queu:a'; did you mean 'queue:a'?"),
-        );
-        check_resource(
-            "funds",
-            Err(&format!(
-                "Value is not a valid resource: 'funds'; {RESOURCES}"
-            )),
-        );
-        check_resource(
-            "",
-            Err(&format!("Value is not a valid resource: ''; {RESOURCES}")),
-        );
-    }
-
-    #[test]
-    fn a_resource_names_what_amqp_can_carry() {
-        check_resource(
-            "queue:",
-            Err(&format!("The Resource names nothing; {RESOURCES}")),
-        );
-        check_resource(
-            "exchange:audit",
-            Err(
-                "Resource 'exchange:audit' has no routing key; write exchange:<exchange>/<routing key>",
-            ),
-        );
-        check_resource(
-            "exchange:/a",
-            Err(&format!("The Resource names nothing; {RESOURCES}")),
-        );
-        check_resource(
-            "queue:a\nb",
-            Err(&format!(
-                "The Resource's name has a control character; {RESOURCES}"
-            )),
-        );
-        check_resource(
-            &format!("queue:{}", "x".repeat(256)),
-            Err(&format!(
-                "The Resource's name has 256 bytes, of 255 at most; {RESOURCES}"
-            )),
-        );
     }
 
     #[test]

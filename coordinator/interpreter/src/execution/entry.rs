@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Flight;
 use crate::definition::StateName;
 use crate::history::{Outcome, Payload, Trigger, present};
 use crate::ids::{EntryId, ScopeId, Sequence};
@@ -157,14 +158,7 @@ pub enum UndoProgress {
     /// It computes, within a turn.
     Running,
     /// Its task is out.
-    Task {
-        /// The attempt.
-        task: Sequence,
-        /// When it times out.
-        timeout_at: Timestamp,
-        /// How often it must be heard of.
-        heartbeat_seconds: Option<u32>,
-    },
+    Task(Flight),
     /// The next attempt waits for its time.
     Backoff {
         /// The timer.
@@ -193,7 +187,7 @@ impl Entry {
         }
         match &step.undo.as_ref()?.progress {
             UndoProgress::Running => None,
-            UndoProgress::Task { task, .. } => Some((*task, false)),
+            UndoProgress::Task(flight) => Some((flight.task, false)),
             UndoProgress::Backoff { wait, .. } => Some((*wait, false)),
             UndoProgress::Incident(incident) => Some((*incident, false)),
         }

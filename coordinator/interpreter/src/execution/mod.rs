@@ -5,6 +5,7 @@
 
 mod apply;
 mod entry;
+mod flight;
 mod invariants;
 mod items;
 mod scope;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use entry::{Attempt, Disposition, Entry, Step, Subject, Undo, UndoProgress};
+pub use flight::Flight;
 pub use invariants::Broken;
 pub(crate) use items::{Items, ItemsCache};
 pub use scope::{Activity, Goal, Iterations, Phase, Position, Scope};

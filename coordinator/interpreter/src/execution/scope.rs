@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Flight;
 use crate::definition::{BlockId, StateName};
 use crate::history::{Payload, Target, Then, Trigger};
 use crate::ids::{EntryId, ScopeId, Sequence};
@@ -122,14 +123,7 @@ pub enum Activity {
     /// It computes, within a turn.
     Running,
     /// A task is out.
-    Task {
-        /// The attempt.
-        task: Sequence,
-        /// When it times out.
-        timeout_at: Timestamp,
-        /// How often it must be heard of.
-        heartbeat_seconds: Option<u32>,
-    },
+    Task(Flight),
     /// The next attempt waits for its time.
     Backoff {
         /// The timer.
@@ -205,7 +199,7 @@ impl Scope {
     pub(crate) fn wait(&self) -> Option<Sequence> {
         match &self.phase {
             Phase::At(position) => match &position.activity {
-                Activity::Task { task, .. } => Some(*task),
+                Activity::Task(flight) => Some(flight.task),
                 Activity::Backoff { wait, .. } | Activity::Waiting { wait, .. } => Some(*wait),
                 Activity::Running | Activity::Branches(_) => None,
             },

@@ -1,6 +1,6 @@
 //! Events for others to listen to: CloudEvents 1.0 in structured mode.
 
-use sagamore_interpreter::{Announcement, Head};
+use sagamore_interpreter::{Announcement, CustomEvent, Head};
 use serde_json::{Value, json};
 
 use super::Identity;
@@ -39,6 +39,7 @@ pub(super) fn event(
                 json!({ "link": link }),
             )
         }
+        Announcement::Event(event) => return custom(event, head),
         Announcement::TaskCancelled { task, state } => {
             let data = json!({ "state": state, "messageId": format!("{}-{task}", head.id) });
             (
@@ -61,4 +62,26 @@ pub(super) fn event(
         "data": data,
     });
     (routing_key, event.to_string())
+}
+
+/// An event of a machine's own. Its routing key can't be taken for one of the coordinator's.
+fn custom(event: &CustomEvent, head: &Head) -> (String, String) {
+    let routing_key = format!("event.{}.{}", event.source, event.detail_type);
+    let mut told = json!({
+        "specversion": "1.0",
+        "id": event.id.to_string(),
+        "source": event.source,
+        "type": event.detail_type,
+        "time": head.at.to_string(),
+        "datacontenttype": "application/json",
+        "data": event.detail,
+        "executionarn": head.start.arn,
+    });
+    if let Some(bus) = &event.bus {
+        told["eventbusname"] = json!(bus);
+    }
+    if !event.resources.is_empty() {
+        told["resources"] = json!(event.resources.join(","));
+    }
+    (routing_key, told.to_string())
 }

@@ -1,20 +1,27 @@
 //! The outbox: what was committed and is not yet confirmed by the broker.
 //!
+//! What is for the broker goes to the publisher, which commits wait for while it is behind. What is for another execution goes
+//! to the post, which nothing waits for: it puts inputs into the lanes, and a lane that waited for it might wait for itself.
+//!
 //! Every message gets a number when it is written. Once all numbers up to one are confirmed, that is the watermark
 //! which the store keeps: one write for many messages. What is behind the watermark of a coordinator that died is
 //! sent again by another, under its old message id.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use sagamore_interpreter::{ExecutionId, Sequence};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
-use crate::store::{EventWrite, Outgoing, Unsent};
+use crate::store::{Addressee, EventWrite, Outgoing, Route, Unsent};
 
 /// Messages that wait for the publisher before commits have to wait for it.
 pub const PUBLICATIONS_MAX: usize = 1_024;
+
+/// Letters that wait for the post in memory; it reads the rest from the store.
+pub const LETTERS_MAX: usize = 1_024;
 
 /// A message on its way to the broker.
 #[derive(Debug, Clone)]
@@ -39,13 +46,23 @@ pub enum What {
         /// The message.
         outgoing: Box<Outgoing>,
     },
-    /// An event.
+    /// Something that an execution has to say.
     Event {
-        /// Its routing key.
-        routing_key: String,
-        /// The CloudEvent, as JSON text.
+        /// To whom.
+        to: Addressee,
+        /// What, as JSON text.
         body: String,
     },
+}
+
+impl What {
+    /// Whether it is for another execution, not for the broker.
+    fn is_letter(&self) -> bool {
+        match self {
+            What::Task { outgoing, .. } => matches!(outgoing.route, Route::Execution(_)),
+            What::Event { to, .. } => matches!(to, Addressee::Execution(_)),
+        }
+    }
 }
 
 /// The outbox of this coordinator.
@@ -53,25 +70,61 @@ pub enum What {
 pub struct Outbox {
     places: Arc<Mutex<Places>>,
     publications: mpsc::Sender<Publication>,
+    letters: mpsc::Sender<Publication>,
+}
+
+/// The other ends of an outbox.
+#[derive(Debug)]
+pub struct Ends {
+    /// What the publisher takes.
+    pub publications: mpsc::Receiver<Publication>,
+    /// What the post takes.
+    pub letters: Letters,
+}
+
+/// The letters of an outbox, for the post.
+#[derive(Debug)]
+pub struct Letters {
+    places: Arc<Mutex<Places>>,
+    letters: mpsc::Receiver<Publication>,
+}
+
+/// What the post does next.
+#[derive(Debug)]
+pub enum NextLetter {
+    /// It delivers this one.
+    Here(Publication),
+    /// It reads those with these numbers from the store.
+    Stored(Vec<u64>),
 }
 
 #[derive(Debug, Default)]
 struct Places {
     last: u64,
     open: BTreeSet<u64>,
+    /// Letters that found the post full.
+    stored: VecDeque<u64>,
 }
 
 impl Outbox {
-    /// An empty outbox, and the end that the publisher takes from.
-    pub fn new() -> (Outbox, mpsc::Receiver<Publication>) {
-        let (publications, receiver) = mpsc::channel(PUBLICATIONS_MAX);
-        (
-            Outbox {
-                places: Arc::default(),
-                publications,
+    /// An empty outbox, and its other ends.
+    pub fn new() -> (Outbox, Ends) {
+        let (publications, publications_out) = mpsc::channel(PUBLICATIONS_MAX);
+        let (letters, letters_out) = mpsc::channel(LETTERS_MAX);
+        let places: Arc<Mutex<Places>> = Arc::default();
+        let ends = Ends {
+            publications: publications_out,
+            letters: Letters {
+                places: Arc::clone(&places),
+                letters: letters_out,
             },
-            receiver,
-        )
+        };
+        let outbox = Outbox {
+            places,
+            publications,
+            letters,
+        };
+        (outbox, ends)
     }
 
     /// The place of a message that is about to be written.
@@ -99,10 +152,13 @@ impl Outbox {
         self.places().open.is_empty()
     }
 
-    /// Hands a committed message to the publisher; waits while it is behind.
+    /// Hands on what is committed; waits while the publisher is behind.
     ///
-    /// When the publisher has stopped the message stays open, for the coordinator that takes over.
+    /// When the publisher or the post has stopped it stays open, for the coordinator that takes over.
     pub async fn send(&self, publication: Publication) {
+        if publication.what.is_letter() {
+            return self.post(publication);
+        }
         if self.publications.send(publication).await.is_err() {
             tracing::debug!(
                 "the publisher has stopped; another coordinator will send what is left"
@@ -110,8 +166,37 @@ impl Outbox {
         }
     }
 
-    fn places(&self) -> std::sync::MutexGuard<'_, Places> {
+    fn post(&self, letter: Publication) {
+        // Under the lock, so that the post, which looks under it too, does not go to sleep in between.
+        let mut places = self.places();
+        if let Err(TrySendError::Full(letter)) = self.letters.try_send(letter) {
+            places.stored.push_back(letter.number);
+        }
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Letters {
+    /// What is to be delivered next; `None` once every outbox is dropped.
+    pub async fn next(&mut self) -> Option<NextLetter> {
+        if let Some(next) = self.try_next() {
+            return Some(next);
+        }
+        self.letters.recv().await.map(NextLetter::Here)
+    }
+
+    /// What is to be delivered next, if anything is there.
+    pub fn try_next(&mut self) -> Option<NextLetter> {
+        if let Ok(letter) = self.letters.try_recv() {
+            return Some(NextLetter::Here(letter));
+        }
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let stored = places.stored.len().min(LETTERS_MAX);
+        let stored: Vec<u64> = places.stored.drain(..stored).collect();
+        (!stored.is_empty()).then_some(NextLetter::Stored(stored))
     }
 }
 
@@ -133,13 +218,9 @@ impl From<Unsent> for Publication {
                     outgoing,
                 },
             },
-            Unsent::Event(EventWrite {
-                routing_key,
-                body,
+            Unsent::Event(EventWrite { to, body, number }) => Publication {
                 number,
-            }) => Publication {
-                number,
-                what: What::Event { routing_key, body },
+                what: What::Event { to, body },
             },
         }
     }
@@ -182,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_watermark_stops_before_the_first_that_is_open() {
-        let (outbox, _publications) = Outbox::new();
+        let (outbox, _ends) = Outbox::new();
         let numbers: Vec<u64> = (0..4).map(|_| outbox.number()).collect();
         assert_eq!(outbox.sent_through(), 0);
         outbox.done(numbers[0]);
@@ -192,5 +273,32 @@ mod tests {
         assert_eq!(outbox.sent_through(), numbers[2]);
         outbox.done(numbers[3]);
         assert_eq!(outbox.sent_through(), numbers[3]);
+    }
+
+    fn letter(number: u64) -> Publication {
+        let what = What::Event {
+            to: Addressee::Execution(ExecutionId(uuid::Uuid::nil())),
+            body: String::new(),
+        };
+        Publication { number, what }
+    }
+
+    #[tokio::test]
+    async fn a_letter_that_finds_the_post_full_is_read_from_the_store() {
+        let (outbox, mut ends) = Outbox::new();
+        let last = LETTERS_MAX as u64 + 2;
+        for number in 1..=last {
+            outbox.send(letter(number)).await;
+        }
+        for number in 1..=LETTERS_MAX as u64 {
+            let next = ends.letters.next().await;
+            assert!(matches!(next, Some(NextLetter::Here(letter)) if letter.number == number));
+        }
+        let next = ends.letters.next().await;
+        assert!(matches!(next, Some(NextLetter::Stored(numbers)) if numbers == [last - 1, last]));
+        outbox.send(letter(last + 1)).await;
+        let next = ends.letters.try_next();
+        assert!(matches!(next, Some(NextLetter::Here(letter)) if letter.number == last + 1));
+        assert!(ends.letters.try_next().is_none());
     }
 }

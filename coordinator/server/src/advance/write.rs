@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use sagamore_interpreter::definition::Resource;
 use sagamore_interpreter::{
-    Announcement, Decision, Dispatch, Effect, Head, HistoryRecord, Sequence, Wait, WaitKind,
+    Announcement, Body, Decision, Destination, Dispatch, Effect, Head, HistoryRecord, Letter,
+    Sequence, Wait, WaitKind,
 };
 use sagamore_messages::{Kind, TaskMessage, Token};
 
@@ -13,7 +13,7 @@ use super::cache::Cached;
 use super::events::event;
 use super::outbox::Numbers;
 use super::{Identity, Publication, What};
-use crate::store::{EventWrite, Outgoing, Route, TurnWrite, WaitWrite, WaitWriteKind};
+use crate::store::{Addressee, EventWrite, Outgoing, Route, TurnWrite, WaitWrite, WaitWriteKind};
 
 /// What several turns of one execution change together.
 #[derive(Debug, Default)]
@@ -23,11 +23,12 @@ pub(super) struct Changes {
     moves: BTreeMap<Sequence, (Timestamp, bool)>,
     closes: BTreeSet<Sequence>,
     announcements: Vec<Announcement>,
+    letters: Vec<Letter>,
 }
 
 impl Changes {
     pub fn is_empty(&self) -> bool {
-        self.history.is_empty() && self.moves.is_empty()
+        self.history.is_empty() && self.moves.is_empty() && self.letters.is_empty()
     }
 
     /// Whether a wait that the store found due was not moved meanwhile.
@@ -60,6 +61,7 @@ impl Changes {
                     }
                 }
                 Effect::Announce(announcement) => self.announcements.push(announcement),
+                Effect::Tell(letter) => self.letters.push(letter),
             }
         }
     }
@@ -79,20 +81,23 @@ impl Changes {
         for wait in self.opens.into_values() {
             opens.push(wait_write(wait, head, identity, numbers, &mut publications));
         }
-        let mut events = Vec::new();
-        for announcement in &self.announcements {
+        let announced = self.announcements.iter().map(|announcement| {
             let (routing_key, body) = event(announcement, head, identity);
+            (Addressee::Listeners(routing_key), body)
+        });
+        let told = self.letters.iter().map(|letter| {
+            let body = serde_json::to_string(&letter.input).expect("an input is JSON");
+            (Addressee::Execution(letter.to), body)
+        });
+        let mut events = Vec::new();
+        for (to, body) in announced.chain(told) {
             let number = numbers.next();
             let what = What::Event {
-                routing_key: routing_key.clone(),
+                to: to.clone(),
                 body: body.clone(),
             };
             publications.push(Publication { number, what });
-            events.push(EventWrite {
-                routing_key,
-                body,
-                number,
-            });
+            events.push(EventWrite { to, body, number });
         }
         let scopes = touched
             .scopes
@@ -138,7 +143,7 @@ fn wait_write(
             let outgoing = Box::new(outgoing(wait, *dispatch, head, identity));
             match outgoing.route {
                 Route::Review(_) => WaitWriteKind::Review(outgoing),
-                Route::Queue(_) | Route::Exchange { .. } => {
+                Route::Queue(_) | Route::Exchange { .. } | Route::Execution(_) => {
                     let number = numbers.next();
                     let what = What::Task {
                         execution: head.id,
@@ -156,16 +161,28 @@ fn wait_write(
 }
 
 fn outgoing(wait: Sequence, dispatch: Dispatch, head: &Head, identity: &Identity) -> Outgoing {
-    let route = match dispatch.resource {
-        Resource::Queue(name) => Route::Queue(name),
-        Resource::Exchange {
+    let mut is_told = false;
+    let route = match dispatch.destination {
+        Destination::Queue {
+            name,
+            is_told: is_queue_told,
+        } => {
+            is_told = is_queue_told;
+            Route::Queue(name)
+        }
+        Destination::Exchange {
             exchange,
             routing_key,
         } => Route::Exchange {
             exchange,
             routing_key,
         },
-        Resource::Review(name) => Route::Review(name),
+        Destination::Review(name) => Route::Review(name),
+        Destination::Execution(child) => Route::Execution(child),
+    };
+    let (is_text, body) = match dispatch.body {
+        Body::Json(value) => (false, value.to_string()),
+        Body::Text(text) => (true, text),
     };
     let message = TaskMessage {
         message_id: format!("{}-{wait}", head.id),
@@ -186,7 +203,12 @@ fn outgoing(wait: Sequence, dispatch: Dispatch, head: &Head, identity: &Identity
         deadline: Some(format!("{:.3}", dispatch.deadline)),
         traceparent: None,
         tracestate: None,
-        body: dispatch.body.to_string(),
+        body,
+        is_text,
     };
-    Outgoing { route, message }
+    Outgoing {
+        route,
+        message,
+        is_told,
+    }
 }

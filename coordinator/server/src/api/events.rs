@@ -61,7 +61,13 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
             task("Scheduled", &scheduled.resource, sent(scheduled, region))
         }
         Event::TaskStarted { resource, .. } => task("Started", resource, Map::new()),
-        Event::TaskSubmitted { resource, .. } => task("Submitted", resource, Map::new()),
+        Event::TaskSubmitted {
+            resource, output, ..
+        } => task(
+            "Submitted",
+            resource,
+            output.as_ref().map(self::output).unwrap_or_default(),
+        ),
         Event::TaskSucceeded {
             resource,
             output: result,
@@ -165,6 +171,9 @@ fn iteration(what: &str, index: u32, name: &StateName) -> Shown {
 }
 
 fn task(what: &str, resource: &str, mut details: Map<String, Value>) -> Shown {
+    if is_function(resource) {
+        return function(what, details);
+    }
     insert_resource(&mut details, resource);
     (
         format!("Task{what}"),
@@ -172,10 +181,26 @@ fn task(what: &str, resource: &str, mut details: Map<String, Value>) -> Shown {
     )
 }
 
+/// Whether a Task calls a Lambda function by its ARN, which has events of its own.
+fn is_function(resource: &str) -> bool {
+    resource.split(':').nth(2) == Some("lambda")
+}
+
+fn function(what: &str, details: Map<String, Value>) -> Shown {
+    let member = format!("lambdaFunction{what}EventDetails");
+    let details = (what != "Started").then_some((member, details));
+    (format!("LambdaFunction{what}"), details)
+}
+
 fn sent(task: &TaskScheduled, region: &str) -> Map<String, Value> {
     let mut details = Map::new();
-    details.insert("region".to_owned(), json!(region));
-    details.insert("parameters".to_owned(), json!(task.arguments.to_string()));
+    if is_function(&task.resource) {
+        details = input(&task.arguments);
+        details.insert("resource".to_owned(), json!(task.resource));
+    } else {
+        details.insert("region".to_owned(), json!(region));
+        details.insert("parameters".to_owned(), json!(task.arguments.to_string()));
+    }
     if let Some(seconds) = task.timeout_seconds {
         details.insert("timeoutInSeconds".to_owned(), json!(seconds));
     }
@@ -290,6 +315,8 @@ mod tests {
             timeout_at: Timestamp::UNIX_EPOCH,
             timeout_seconds: Some(5),
             heartbeat_seconds: None,
+            child: None,
+            receipt: None,
         };
         check(
             Event::TaskScheduled(Box::new(scheduled)),

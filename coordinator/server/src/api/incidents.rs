@@ -86,6 +86,8 @@ async fn retry_set_aside<S: Store>(api: &Api<S>, execution: ExecutionId) -> Resp
         Input::Start(start) => api.store().machine(&start.machine_name).await,
         Input::Reply { .. }
         | Input::Published { .. }
+        | Input::ChildStarted { .. }
+        | Input::ChildEnded { .. }
         | Input::Unroutable { .. }
         | Input::DeadLettered { .. }
         | Input::Due { .. }

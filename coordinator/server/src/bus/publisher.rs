@@ -18,7 +18,7 @@ use super::lines::{Lines, Message, Sent};
 use super::run::{Calls, Settings, StillOpen, Submit};
 use super::session::Pauses;
 use crate::advance::{Error as AdvanceError, Outbox, Publication, What};
-use crate::store::{Outgoing, Route};
+use crate::store::{Addressee, Outgoing, Route};
 
 /// Publishes the outbox.
 pub(super) struct Publisher {
@@ -169,11 +169,19 @@ impl Publisher {
                     Then::Leave => {}
                 }
             }
-            What::Event { routing_key, body } => {
+            What::Event {
+                to: Addressee::Listeners(routing_key),
+                body,
+            } => {
                 if self.publish_event(&routing_key, &body).await {
                     self.outbox.done(number);
                 }
             }
+            // The post's; left open, it would be sent on a takeover.
+            What::Event {
+                to: Addressee::Execution(_),
+                ..
+            } => {}
         }
     }
 
@@ -245,7 +253,9 @@ impl Publisher {
                 exchange,
                 routing_key,
             } => (exchange.as_str(), routing_key.as_str(), false),
-            Route::Review(_) => return Sent::Refused("a review is no message".to_owned()),
+            Route::Review(_) | Route::Execution(_) => {
+                return Sent::Refused("a review or an execution is no message".to_owned());
+            }
         };
         let properties = match outgoing(&message.properties(expires_in)) {
             Ok(properties) => properties,
@@ -318,13 +328,17 @@ impl Publisher {
 
 impl Task {
     fn confirmed(&self) -> Then {
-        match &self.outgoing.route {
-            Route::Queue(_) | Route::Review(_) => Then::Done,
-            Route::Exchange { .. } => Then::Tell(Input::Published {
-                task: self.wait,
-                message_id: self.outgoing.message.message_id.clone(),
-            }),
+        let is_told = match &self.outgoing.route {
+            Route::Queue(_) | Route::Review(_) | Route::Execution(_) => self.outgoing.is_told,
+            Route::Exchange { .. } => true,
+        };
+        if !is_told {
+            return Then::Done;
         }
+        Then::Tell(Input::Published {
+            task: self.wait,
+            message_id: self.outgoing.message.message_id.clone(),
+        })
     }
 
     /// Also for a message that the broker refuses by closing the channel, say because it is larger than the broker
@@ -364,11 +378,9 @@ fn left(due: Option<Timestamp>, now: Timestamp) -> Option<Option<u64>> {
         return None;
     }
     let left = due.duration_since(now).as_millis();
-    Some(Some(
-        u64::try_from(left)
-            .unwrap_or(u64::MAX)
-            .clamp(1, EXPIRATION_MAX),
-    ))
+    let left = u64::try_from(left).unwrap_or(u64::MAX).max(1);
+    // What is due later than the broker can count must not expire before.
+    Some((left <= EXPIRATION_MAX).then_some(left))
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {
@@ -395,12 +407,19 @@ mod tests {
         assert_eq!(left(due_milliseconds.map(at), at(1_000)), expected);
     }
 
+    fn u64_to_i64(number: u64) -> i64 {
+        i64::try_from(number).unwrap()
+    }
+
     #[test]
     fn a_message_expires_when_its_answer_is_due() {
         check(None, Some(None));
         check(Some(3_000), Some(Some(2_000)));
         check(Some(1_000), None);
         check(Some(400), None);
+        let latest = 1_000 + u64_to_i64(EXPIRATION_MAX);
+        check(Some(latest), Some(Some(EXPIRATION_MAX)));
+        check(Some(latest + 1), Some(None));
     }
 
     #[test]

@@ -19,4 +19,4 @@ pub use error::ApiError;
 pub use members::Members;
 pub use name::check_name;
 pub use payload::{Unreadable, read_payload};
-pub use start::Commands;
+pub use start::{Commands, start_request};

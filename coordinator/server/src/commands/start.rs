@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sagamore_interpreter::{ExecutionId, Ignored, Input, Start};
+use sagamore_interpreter::{Child, ExecutionId, Ignored, Input, Parent, Payload, Start};
 use sagamore_messages::Command;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -93,48 +93,62 @@ impl<S: Store> Commands<S> {
         let input = read_payload(members.free_text("input", usize::MAX)?.unwrap_or("{}"))
             .map_err(invalid_input)?;
 
-        self::machine_arn(&machine_arn)?;
-        let arn = format!(
-            "{}:{name}",
-            machine_arn.replacen(":stateMachine:", ":execution:", 1)
-        );
-        let execution = ExecutionId::of(&arn);
-        let machine = self
-            .machine_to_start(&machine_arn, execution, message_id)
+        let may_be_again = message_id.is_some();
+        let (arn, request) = self
+            .request(&machine_arn, name, input, None, may_be_again)
             .await?;
-        let start = Start {
-            arn: arn.clone(),
-            name,
-            machine_arn: machine.arn.clone(),
-            machine_name: machine.name.clone(),
-            role_arn: machine.role_arn.clone(),
-            input,
-        };
-        let request = Request {
-            execution,
-            input: Input::Start(Box::new(start)),
-            machine: Some(machine),
-            command: None,
-        };
         self.submit(request, message_id, move |answer| started(&arn, answer))
             .await
     }
 
-    /// The machine with this ARN. A command that comes again may find its machine deleted, and is to get its first
-    /// answer all the same.
+    /// Starts what a task of another execution asks for, once however often it is asked.
+    ///
+    /// # Errors
+    /// What the task fails with; but see [`ApiError::is_passing`].
+    pub async fn start_child(
+        &self,
+        parent: Parent,
+        child: &Child,
+        input: Payload,
+    ) -> Result<(), ApiError> {
+        check_name(&child.name)?;
+        let (name, parent) = (child.name.clone(), Some(parent));
+        let (arn, request) = self
+            .request(&child.machine_arn, name, input, parent, true)
+            .await?;
+        let submitted = self.submit(request, None, move |answer| started(&arn, answer));
+        submitted.await.map(drop)
+    }
+
+    /// The execution's ARN, and what starts it.
+    async fn request(
+        &self,
+        machine_arn: &str,
+        name: String,
+        input: Payload,
+        parent: Option<Parent>,
+        may_be_again: bool,
+    ) -> Result<(String, Request), ApiError> {
+        let execution = ExecutionId::of(&execution_arn(machine_arn, &name));
+        let machine = self
+            .machine_to_start(machine_arn, execution, may_be_again)
+            .await?;
+        Ok(start_request(machine, name, input, parent))
+    }
+
+    /// The machine with this ARN. What comes again may find its machine deleted, and is to get its first answer all the
+    /// same.
     async fn machine_to_start(
         &self,
         arn: &str,
         execution: ExecutionId,
-        message_id: Option<&str>,
+        may_be_again: bool,
     ) -> Result<MachineRow, ApiError> {
         let machine = self.store.machine(machine_arn(arn)?.name).await?;
         if let Some(machine) = machine.filter(|machine| machine.arn == arn) {
             return Ok(machine);
         }
-        if message_id.is_some()
-            && let Some(machine) = self.store.machine_of(execution).await?
-        {
+        if may_be_again && let Some(machine) = self.store.machine_of(execution).await? {
             return Ok(machine);
         }
         Err(ApiError::no_machine(arn))
@@ -158,6 +172,36 @@ impl<S: Store> Commands<S> {
             None => respond(&answer),
         }
     }
+}
+
+/// The ARN of a new execution, and what starts it.
+pub fn start_request(
+    machine: MachineRow,
+    name: String,
+    input: Payload,
+    parent: Option<Parent>,
+) -> (String, Request) {
+    let arn = execution_arn(&machine.arn, &name);
+    let execution = ExecutionId::of(&arn);
+    let start = Start {
+        arn: arn.clone(),
+        name,
+        machine_arn: machine.arn.clone(),
+        machine_name: machine.name.clone(),
+        role_arn: machine.role_arn.clone(),
+        input,
+        parent,
+    };
+    let request = Request {
+        machine: Some(machine),
+        ..Request::new(execution, Input::Start(Box::new(start)))
+    };
+    (arn, request)
+}
+
+fn execution_arn(machine_arn: &str, name: &str) -> String {
+    let execution = machine_arn.replacen(":stateMachine:", ":execution:", 1);
+    format!("{execution}:{name}")
 }
 
 /// The response to a start, from what became of it.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sagamore_interpreter::{
-    Entry, Execution, ExecutionId, Head, HistoryRecord, Incident, Input, Scope, ScopeId, Sequence,
-    Status,
+    Child, Entry, Execution, ExecutionId, Head, HistoryRecord, Incident, Input, Scope, ScopeId,
+    Sequence, Status,
 };
 use sagamore_messages::TaskMessage;
 use serde::{Deserialize, Serialize};
@@ -147,6 +147,9 @@ pub struct Outgoing {
     pub route: Route,
     /// The message.
     pub message: TaskMessage,
+    /// Whether the task is told once the broker has it; of one that goes to an exchange it always is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_told: bool,
 }
 
 /// Where a message goes.
@@ -164,17 +167,28 @@ pub enum Route {
     },
     /// The review inbox of this name.
     Review(String),
+    /// A new execution, whose input is the message's body.
+    Execution(Child),
 }
 
-/// An event for `sagamore.events`.
+/// Something that an execution has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventWrite {
-    /// The routing key.
-    pub routing_key: String,
-    /// The CloudEvent, as JSON text.
+    /// To whom.
+    pub to: Addressee,
+    /// What, as JSON text.
     pub body: String,
     /// Its place in the coordinator's outbox.
     pub number: u64,
+}
+
+/// Whom an event is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Addressee {
+    /// Whoever listens to `sagamore.events`, by this routing key: a CloudEvent.
+    Listeners(String),
+    /// Another execution: its next input.
+    Execution(ExecutionId),
 }
 
 /// A message or event that may not have been sent.

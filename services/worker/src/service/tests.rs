@@ -112,6 +112,7 @@ fn step(what: &str) -> TaskMessage {
         traceparent: None,
         tracestate: None,
         body: json!({ "do": what }).to_string(),
+        is_text: false,
     }
 }
 

@@ -120,7 +120,7 @@ impl Execution {
             Phase::At(position) => match &mut position.activity {
                 Activity::Branches(branches) => std::mem::take(branches),
                 Activity::Running
-                | Activity::Task { .. }
+                | Activity::Task(_)
                 | Activity::Backoff { .. }
                 | Activity::Waiting { .. } => return Ok(()),
             },

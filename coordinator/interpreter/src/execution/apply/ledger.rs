@@ -89,10 +89,11 @@ impl Execution {
         if step.disposition != Disposition::Armed || step.drain.is_some() {
             return Ok(());
         }
-        if let (Activity::Task { task, .. }, Some(until)) = (&position.activity, drain_until) {
-            step.drain = Some((*task, until));
-            self.waits.insert(*task, Waiter::Drain(entry));
-            self.touched.closed.remove(task);
+        if let (Activity::Task(flight), Some(until)) = (&position.activity, drain_until) {
+            let task = flight.task;
+            step.drain = Some((task, until));
+            self.waits.insert(task, Waiter::Drain(entry));
+            self.touched.closed.remove(&task);
             return Ok(());
         }
         for attempt in &mut step.attempts {

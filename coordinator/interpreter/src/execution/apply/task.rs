@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::execution::{Activity, Attempt, Broken, Execution, UndoProgress, Waiter};
+use crate::execution::{Activity, Attempt, Broken, Execution, Flight, UndoProgress, Waiter};
 use crate::history::{Event, HistoryRecord, Outcome, Payload, TaskScheduled};
 use crate::ids::{EntryId, Runner, Sequence};
 
@@ -13,8 +13,11 @@ impl Execution {
     pub(super) fn apply_task(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
         match &record.event {
             Event::TaskScheduled(task) => self.schedule(record, task),
-            Event::TaskStarted { runner, .. } | Event::TaskSubmitted { runner, .. } => {
-                self.follow(record, *runner)
+            Event::TaskStarted { runner, .. } => self.follow(record, *runner),
+            Event::TaskSubmitted { runner, .. } => {
+                self.follow(record, *runner)?;
+                self.flight(*runner)?.is_submitted = true;
+                Ok(())
             }
             Event::TaskSucceeded {
                 runner,
@@ -61,17 +64,13 @@ impl Execution {
         scheduled: &TaskScheduled,
     ) -> Result<(), Broken> {
         let task = record.sequence;
-        let (timeout_at, heartbeat_seconds) = (scheduled.timeout_at, scheduled.heartbeat_seconds);
+        let flight = Flight::of(task, scheduled);
         self.follow(record, scheduled.runner)?;
         match scheduled.runner {
             Runner::State(scope) => {
                 self.close_backoff(scheduled.runner)?;
                 let position = self.position(scope)?;
-                position.activity = Activity::Task {
-                    task,
-                    timeout_at,
-                    heartbeat_seconds,
-                };
+                position.activity = Activity::Task(flight);
                 let entry = position.entry;
                 self.waits.insert(task, Waiter::Scope(scope));
                 if let Some(entry) = entry {
@@ -87,15 +86,27 @@ impl Execution {
             }
             Runner::Undo(entry) => {
                 self.close_backoff(scheduled.runner)?;
-                self.undo(entry)?.progress = UndoProgress::Task {
-                    task,
-                    timeout_at,
-                    heartbeat_seconds,
-                };
+                self.undo(entry)?.progress = UndoProgress::Task(flight);
                 self.waits.insert(task, Waiter::Undo(entry));
             }
         }
         Ok(())
+    }
+
+    fn flight(&mut self, runner: Runner) -> Result<&mut Flight, Broken> {
+        match runner {
+            Runner::State(scope) => match &mut self.position(scope)?.activity {
+                Activity::Task(flight) => Ok(flight),
+                _ => Err(Broken::new(format!("scope {} has no task out", scope.0))),
+            },
+            Runner::Undo(entry) => match &mut self.undo(entry)?.progress {
+                UndoProgress::Task(flight) => Ok(flight),
+                _ => Err(Broken::new(format!(
+                    "the undo of {} has no task out",
+                    entry.0
+                ))),
+            },
+        }
     }
 
     fn attempt_ended(

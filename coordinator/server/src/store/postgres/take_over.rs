@@ -13,7 +13,9 @@ use uuid::Uuid;
 use super::PostgresStore;
 use super::fault::{clock, fault};
 use crate::store::convert::{number, span_micros};
-use crate::store::rows::{OwnEvent, OwnMessage, own_unsent, unsent_event, unsent_message};
+use crate::store::rows::{
+    EventColumns, OwnEvent, OwnMessage, own_unsent, unsent_event, unsent_message,
+};
 use crate::store::{COORDINATORS_REMEMBERED, CoordinatorId, Error, Unsent};
 
 /// Waits that change hands in one transaction, once nothing is left to be sent.
@@ -98,8 +100,7 @@ async fn own_events(
     coordinator: CoordinatorId,
     numbers: &[i64],
 ) -> Result<Vec<OwnEvent>, Error> {
-    const SQL: &str =
-        "SELECT number, routing_key, body FROM events WHERE owner = $1 AND number = ANY($2)";
+    const SQL: &str = "SELECT number, routing_key, recipient, body FROM events WHERE owner = $1 AND number = ANY($2)";
     sqlx::query_as(SQL)
         .bind(coordinator.0)
         .bind(numbers)
@@ -181,11 +182,11 @@ async fn claim(
                 given
             }
             None => {
-                let Some((routing_key, body)) = found_events.remove(&(owner, old)) else {
+                let Some(event) = found_events.remove(&(owner, old)) else {
                     continue;
                 };
                 let given = number(numbers());
-                unsent.push(unsent_event(given, routing_key, body));
+                unsent.push(unsent_event(given, event));
                 given
             }
         };
@@ -261,18 +262,20 @@ async fn read_messages(
 async fn read_events(
     connection: &mut PgConnection,
     places: &[Place],
-) -> Result<HashMap<(Uuid, i64), (String, String)>, Error> {
-    const SQL: &str = "SELECT owner, number, routing_key, body FROM events
+) -> Result<HashMap<(Uuid, i64), EventColumns>, Error> {
+    const SQL: &str = "SELECT owner, number, routing_key, recipient, body FROM events
         JOIN unnest($1::uuid[], $2::bigint[]) AS p (owner, number) USING (owner, number)
         ORDER BY owner, number FOR UPDATE OF events";
     let owners: Vec<Uuid> = places.iter().map(|place| place.0).collect();
     let numbers: Vec<i64> = places.iter().map(|place| place.1).collect();
     let query = sqlx::query_as(SQL).bind(owners).bind(numbers);
-    let rows: Vec<(Uuid, i64, String, String)> =
+    let rows: Vec<(Uuid, i64, String, Option<Uuid>, String)> =
         query.fetch_all(connection).await.map_err(fault)?;
     Ok(rows
         .into_iter()
-        .map(|(owner, number, routing_key, body)| ((owner, number), (routing_key, body)))
+        .map(|(owner, number, routing_key, recipient, body)| {
+            ((owner, number), (routing_key, recipient, body))
+        })
         .collect())
 }
 

@@ -78,13 +78,13 @@ const WRITE_TURNS: &str = concat!(
         DELETE FROM waits w USING unnest($33::uuid[], $34::bigint[]) AS t (execution_id, wait)
         WHERE w.execution_id = t.execution_id AND w.wait = t.wait),
     events_written AS (
-        INSERT INTO events (owner, number, execution_id, routing_key, body)
-        SELECT * FROM unnest($35::uuid[], $36::bigint[], $37::uuid[], $38::text[], $39::text[])),
+        INSERT INTO events (owner, number, execution_id, routing_key, recipient, body)
+        SELECT * FROM unnest($35::uuid[], $36::bigint[], $37::uuid[], $38::text[], $39::uuid[], $40::text[])),
     answers_written AS (
         INSERT INTO commands (message_id, answer, answered_at)
         SELECT t.*, ",
     clock!(),
-    " FROM unnest($40::bytea[], $41::text[]) AS t ON CONFLICT (message_id) DO NOTHING)
+    " FROM unnest($41::bytea[], $42::text[]) AS t ON CONFLICT (message_id) DO NOTHING)
     SELECT count(*) FROM updated"
 );
 
@@ -122,7 +122,7 @@ fn bind_executions<'q>(query: Query<'q>, rows: &'q Rows) -> Query<'q> {
         .bind(column(&rows.history, |row| row.records.as_str()))
 }
 
-/// The columns of waits, events and answers: `$20` to `$41`.
+/// The columns of waits, events and answers: `$20` to `$42`.
 fn bind_waits<'q>(query: Query<'q>, rows: &'q Rows) -> Query<'q> {
     query
         .bind(column(&rows.opens, |row| row.execution))
@@ -140,11 +140,12 @@ fn bind_waits<'q>(query: Query<'q>, rows: &'q Rows) -> Query<'q> {
         .bind(column(&rows.moves, |row| row.3))
         .bind(column(&rows.closes, |row| row.0))
         .bind(column(&rows.closes, |row| row.1))
-        .bind(column(&rows.events, |row| row.0))
-        .bind(column(&rows.events, |row| row.1))
-        .bind(column(&rows.events, |row| row.2))
-        .bind(column(&rows.events, |row| row.3.as_str()))
-        .bind(column(&rows.events, |row| row.4.as_str()))
+        .bind(column(&rows.events, |row| row.owner))
+        .bind(column(&rows.events, |row| row.number))
+        .bind(column(&rows.events, |row| row.execution))
+        .bind(column(&rows.events, |row| row.routing_key.as_str()))
+        .bind(column(&rows.events, |row| row.recipient))
+        .bind(column(&rows.events, |row| row.body.as_str()))
         .bind(column(&rows.answers, |row| row.0.as_slice()))
         .bind(column(&rows.answers, |row| row.1.as_str()))
 }

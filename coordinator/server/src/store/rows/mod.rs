@@ -11,7 +11,7 @@ pub use execution::{
 };
 pub use machine::{Revision, first_revision, next_revision};
 pub use wait::{
-    DueColumns, IncidentColumns, OwnEvent, OwnMessage, TaskColumns, due_wait, incident, name,
-    own_unsent, set_aside_arn, task_row, unsent_event, unsent_message,
+    DueColumns, EventColumns, IncidentColumns, OwnEvent, OwnMessage, TaskColumns, due_wait,
+    incident, name, own_unsent, set_aside_arn, task_row, unsent_event, unsent_message,
 };
-pub use write::{OpenRow, Rows, StartRow, TurnRow};
+pub use write::{EventRow, OpenRow, Rows, StartRow, TurnRow};

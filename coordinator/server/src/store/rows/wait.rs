@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::store::convert::{moment, parsed, row, sequence};
 use crate::store::{
-    DueWait, Error, EventWrite, IncidentKind, IncidentRow, SetAside, TaskRow, Unsent,
+    Addressee, DueWait, Error, EventWrite, IncidentKind, IncidentRow, SetAside, TaskRow, Unsent,
 };
 
 /// The name of a wait: execution, wait.
@@ -56,10 +56,16 @@ pub fn unsent_message(
     })
 }
 
+/// Routing key, recipient, body of an event.
+pub type EventColumns = (String, Option<Uuid>, String);
+
 /// An event that may not have been sent, at this place in the outbox of its owner.
-pub fn unsent_event(place: i64, routing_key: String, body: String) -> Unsent {
+pub fn unsent_event(place: i64, (routing_key, recipient, body): EventColumns) -> Unsent {
     Unsent::Event(EventWrite {
-        routing_key,
+        to: match recipient {
+            Some(execution) => Addressee::Execution(ExecutionId(execution)),
+            None => Addressee::Listeners(routing_key),
+        },
         body,
         number: place.cast_unsigned(),
     })
@@ -68,8 +74,8 @@ pub fn unsent_event(place: i64, routing_key: String, body: String) -> Unsent {
 /// Place, execution, wait, due, body of a message.
 pub type OwnMessage = (i64, Uuid, i64, Option<i64>, String);
 
-/// Place, routing key, body of an event.
-pub type OwnEvent = (i64, String, String);
+/// Place, routing key, recipient, body of an event.
+pub type OwnEvent = (i64, String, Option<Uuid>, String);
 
 /// Messages and events of one coordinator, in the order of their places. Recalled messages share one: they follow the
 /// events, by execution and wait.
@@ -80,8 +86,9 @@ pub fn own_unsent(
     messages.sort_unstable_by_key(|(place, execution, wait, ..)| (*place, *execution, *wait));
     events.sort_unstable_by_key(|(place, ..)| *place);
     let mut unsent = Vec::with_capacity(messages.len() + events.len());
-    for (place, routing_key, body) in events {
-        unsent.push((place, unsent_event(place, routing_key, body)));
+    for (place, routing_key, recipient, body) in events {
+        let event = unsent_event(place, (routing_key, recipient, body));
+        unsent.push((place, event));
     }
     for (place, execution, wait, due, body) in messages {
         let message = unsent_message((execution, wait), place, (due, &body))?;

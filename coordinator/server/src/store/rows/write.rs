@@ -6,7 +6,7 @@ use sagamore_interpreter::{Head, Payload, Sequence, Start};
 use uuid::Uuid;
 
 use crate::store::convert::{due_micros, json, micros, number};
-use crate::store::{Error, TurnWrite, Version, WaitWrite, WaitWriteKind, Writes};
+use crate::store::{Addressee, Error, TurnWrite, Version, WaitWrite, WaitWriteKind, Writes};
 
 /// The kind of a wait in its column.
 const TIMER: i16 = 0;
@@ -38,8 +38,8 @@ pub struct Rows {
     pub moves: Vec<(Uuid, i64, i64, bool)>,
     /// Waits that end: execution, wait.
     pub closes: Vec<(Uuid, i64)>,
-    /// Events: owner, number, execution, routing key, body.
-    pub events: Vec<(Uuid, i64, Uuid, String, String)>,
+    /// What executions have to say.
+    pub events: Vec<EventRow>,
     /// Answers to commands: message id, answer.
     pub answers: Vec<(Vec<u8>, String)>,
 }
@@ -67,6 +67,23 @@ pub struct StartRow {
     pub start: String,
     /// Its head, without that.
     pub head: String,
+}
+
+/// What an execution has to say.
+#[derive(Debug)]
+pub struct EventRow {
+    /// The coordinator that sends it.
+    pub owner: Uuid,
+    /// Its place in the outbox.
+    pub number: i64,
+    /// The execution.
+    pub execution: Uuid,
+    /// The routing key; empty when it is for one execution.
+    pub routing_key: String,
+    /// That execution.
+    pub recipient: Option<Uuid>,
+    /// What it says.
+    pub body: String,
 }
 
 /// The records of one turn.
@@ -145,13 +162,18 @@ impl Rows {
         self.push_history(turn)?;
         self.push_waits(turn)?;
         for event in &turn.events {
-            self.events.push((
-                turn.coordinator.0,
-                number(event.number),
-                id,
-                event.routing_key.clone(),
-                event.body.clone(),
-            ));
+            let (routing_key, recipient) = match &event.to {
+                Addressee::Listeners(routing_key) => (routing_key.clone(), None),
+                Addressee::Execution(execution) => (String::new(), Some(execution.0)),
+            };
+            self.events.push(EventRow {
+                owner: turn.coordinator.0,
+                number: number(event.number),
+                execution: id,
+                routing_key,
+                recipient,
+                body: event.body.clone(),
+            });
         }
         Ok(())
     }
@@ -238,6 +260,7 @@ fn head_json(head: &Head) -> Result<String, Error> {
         machine_name: nothing(),
         role_arn: nothing(),
         input: Payload::default(),
+        parent: None,
     };
     json(&Head {
         start,

@@ -39,7 +39,10 @@ pub(super) async fn take_over(
                 place,
             )
             .await?;
-            unsent.push(unsent_event(place, row.routing_key, row.body));
+            unsent.push(unsent_event(
+                place,
+                (row.routing_key, row.recipient, row.body),
+            ));
         }
     }
     if unsent.is_empty() {
@@ -76,6 +79,7 @@ struct Left {
     wait: Option<i64>,
     due: Option<i64>,
     routing_key: String,
+    recipient: Option<Uuid>,
     body: String,
 }
 
@@ -87,10 +91,10 @@ async fn read_left(
 ) -> Result<Vec<Left>, Error> {
     const SQL: &str = "WITH lapsed AS (SELECT id, sent_through FROM coordinators WHERE id <> $1 AND lease_until <= $2)
         SELECT * FROM (
-            SELECT w.owner, w.number, w.execution_id, w.wait, w.due, '' AS routing_key, w.body
+            SELECT w.owner, w.number, w.execution_id, w.wait, w.due, '' AS routing_key, NULL AS recipient, w.body
             FROM lapsed l JOIN waits w ON w.owner = l.id WHERE w.republish AND w.number > l.sent_through
             UNION ALL
-            SELECT e.owner, e.number, e.execution_id, NULL, NULL, e.routing_key, e.body
+            SELECT e.owner, e.number, e.execution_id, NULL, NULL, e.routing_key, e.recipient, e.body
             FROM lapsed l JOIN events e ON e.owner = l.id WHERE e.number > l.sent_through)
         ORDER BY owner, number, wait IS NOT NULL, execution_id, wait LIMIT $3";
     let query = sqlx::query_as(SQL)
@@ -189,7 +193,7 @@ async fn own_events(
     coordinator: CoordinatorId,
     numbers: &str,
 ) -> Result<Vec<OwnEvent>, Error> {
-    const SQL: &str = "SELECT number, routing_key, body FROM events
+    const SQL: &str = "SELECT number, routing_key, recipient, body FROM events
         WHERE owner = $1 AND number IN (SELECT value FROM json_each($2))";
     let query = sqlx::query_as(SQL).bind(coordinator.0).bind(numbers);
     query.fetch_all(connection).await.map_err(fault)

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::fault::fault;
 use crate::store::convert::{overtaken, start_fault};
-use crate::store::rows::{OpenRow, Rows, StartRow, TurnRow};
+use crate::store::rows::{EventRow, OpenRow, Rows, StartRow, TurnRow};
 use crate::store::{Error, Version, Writes};
 
 /// Writes all of it, or fails.
@@ -204,18 +204,17 @@ async fn insert_wait(connection: &mut SqliteConnection, row: OpenRow) -> Result<
     Ok(())
 }
 
-async fn insert_event(
-    connection: &mut SqliteConnection,
-    (owner, number, execution, routing_key, body): (Uuid, i64, Uuid, String, String),
-) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO events (owner, number, execution_id, routing_key, body)
-        VALUES ($1, $2, $3, $4, $5)";
+async fn insert_event(connection: &mut SqliteConnection, row: EventRow) -> Result<(), Error> {
+    const SQL: &str =
+        "INSERT INTO events (owner, number, execution_id, routing_key, recipient, body)
+        VALUES ($1, $2, $3, $4, $5, $6)";
     let query = sqlx::query(SQL)
-        .bind(owner)
-        .bind(number)
-        .bind(execution)
-        .bind(routing_key)
-        .bind(body);
+        .bind(row.owner)
+        .bind(row.number)
+        .bind(row.execution)
+        .bind(row.routing_key)
+        .bind(row.recipient)
+        .bind(row.body);
     query.execute(connection).await.map_err(fault)?;
     Ok(())
 }

@@ -1,0 +1,222 @@
+//! The dispatch of a Task's next attempt, be it a step's or an undo's.
+
+use jiff::Timestamp;
+
+use super::task::{heartbeat_due, seconds, too_large_failure};
+use super::turn::{Failure, Turn, in_state};
+use crate::definition::Resource;
+use crate::delivery::{self, Delivery, Sender};
+use crate::effect::{Announcement, CustomEvent, Destination, Dispatch, Wait, WaitKind};
+use crate::execution::Broken;
+use crate::history::{Event, Outcome, Payload, TaskScheduled};
+use crate::ids::{Runner, ScopeId, Sequence};
+use crate::limits::{NESTING_MAX, is_payload_too_large};
+use crate::states;
+
+/// A Task that is about to be dispatched, whoever runs it.
+pub(crate) struct Errand<'a> {
+    pub(crate) resource: &'a Resource,
+    /// The state, `Compensate(<state>)` for an undo.
+    pub(crate) state: String,
+    pub(crate) arguments: Payload,
+    /// As written; `None` where the resource's default holds.
+    pub(crate) timeout_seconds: Option<u32>,
+    pub(crate) heartbeat_seconds: Option<u32>,
+    pub(crate) attempt: u32,
+    pub(crate) key: String,
+    /// K, on an undo.
+    pub(crate) compensates: Option<String>,
+}
+
+impl<'a> Turn<'a> {
+    /// Dispatches the next attempt.
+    pub(crate) fn dispatch(&mut self, runner: Runner) -> Result<(), Broken> {
+        let errand = match runner {
+            Runner::State(scope) => states::step_errand(self, scope)?,
+            Runner::Undo(entry) => self.undo_errand(entry)?,
+        };
+        let delivery = match errand {
+            Ok(errand) => self
+                .delivery(runner, &errand)?
+                .map(|delivery| (errand, delivery)),
+            Err(failure) => Err(failure),
+        };
+        match delivery {
+            Ok((errand, delivery)) => self.send(runner, errand, delivery),
+            Err(failure) => self.task_failed(runner, failure),
+        }
+    }
+
+    /// What becomes of the arguments.
+    fn delivery(
+        &self,
+        runner: Runner,
+        errand: &Errand<'_>,
+    ) -> Result<Result<Delivery, Failure>, Broken> {
+        if is_payload_too_large(&errand.arguments) {
+            return Ok(Err(too_large_failure(&errand.state, "has a task input")));
+        }
+        let (entered_event, is_armed_first) = match runner {
+            Runner::State(scope) => (
+                self.position(scope)?.entered_event,
+                self.needs_arming(scope)?,
+            ),
+            Runner::Undo(entry) => (self.undo(entry)?.entered_event, false),
+        };
+        let sender = Sender {
+            head: &self.execution.head,
+            task: Sequence(self.next_sequence().0 + u64::from(is_armed_first)),
+        };
+        let delivery = delivery::deliver(errand.resource, &errand.arguments, &sender);
+        Ok(match delivery {
+            Ok(Delivery::Sent {
+                destination: Destination::Execution(child),
+                ..
+            }) if delivery::is_nested_too_deep(&child) => Err(Failure::new(
+                "Sagamore.NestingLimitExceeded",
+                format!(
+                    "{NESTING_MAX} executions wait for one another, each for one that it started, and one more is too many."
+                ),
+            )),
+            Ok(delivery) => Ok(delivery),
+            Err(problem) => {
+                let cause = in_state(&errand.state, entered_event, problem);
+                Err(Failure::new("States.Runtime", cause))
+            }
+        })
+    }
+
+    fn send(
+        &mut self,
+        runner: Runner,
+        errand: Errand<'_>,
+        delivery: Delivery,
+    ) -> Result<(), Broken> {
+        self.arm(runner, &errand)?;
+        let (child, receipt) = match &delivery {
+            Delivery::Sent {
+                destination: Destination::Execution(child),
+                ..
+            } => (child.is_waited_for.then(|| child.id()), None),
+            Delivery::Sent { receipt, .. } => (None, receipt.clone()),
+            Delivery::Told { .. } => (None, None),
+        };
+        let timeout = errand
+            .timeout_seconds
+            .map_or_else(|| errand.resource.timeout_default(), seconds);
+        let deadline = self.now.checked_add(timeout).unwrap_or(Timestamp::MAX);
+        let scheduled = TaskScheduled {
+            runner,
+            resource: errand.resource.to_string(),
+            arguments: errand.arguments.clone(),
+            attempt: errand.attempt,
+            timeout_at: deadline,
+            timeout_seconds: errand.timeout_seconds,
+            heartbeat_seconds: errand.heartbeat_seconds,
+            child,
+            receipt,
+        };
+        let resource = scheduled.resource.clone();
+        let task = self.show(runner, Event::TaskScheduled(Box::new(scheduled)))?;
+        self.show(
+            runner,
+            Event::TaskStarted {
+                runner,
+                resource: resource.clone(),
+            },
+        )?;
+        let (destination, body) = match delivery {
+            Delivery::Sent {
+                destination, body, ..
+            } => (destination, body),
+            Delivery::Told { events, answer } => {
+                return self.tell_all(runner, task, events, answer);
+            }
+        };
+        if let Destination::Review(_) = destination {
+            let output = None;
+            self.show(
+                runner,
+                Event::TaskSubmitted {
+                    runner,
+                    resource,
+                    output,
+                },
+            )?;
+            self.announce(Announcement::ReviewWaiting { task });
+        }
+        let dispatch = Dispatch {
+            destination,
+            state: errand.state,
+            attempt: errand.attempt,
+            token: (self.sealer)(self.execution.head.id, task),
+            key: errand.key,
+            compensates: errand.compensates,
+            deadline,
+            body,
+        };
+        let due = heartbeat_due(self.now, errand.heartbeat_seconds, deadline);
+        self.open(Wait {
+            wait: task,
+            due: Some(due),
+            kind: WaitKind::Task(Box::new(dispatch)),
+        });
+        Ok(())
+    }
+
+    /// The Task is over at once, for what it says is written down with the turn.
+    fn tell_all(
+        &mut self,
+        runner: Runner,
+        task: Sequence,
+        events: Vec<CustomEvent>,
+        answer: Result<Payload, (String, String)>,
+    ) -> Result<(), Broken> {
+        for event in events {
+            self.announce(Announcement::Event(Box::new(event)));
+        }
+        match answer {
+            Ok(result) => self.task_succeeded(runner, task, &result),
+            Err((error, cause)) => {
+                let failure = Failure::new(&error, cause);
+                self.attempt_failed(runner, task, failure, Outcome::NotExecuted)
+            }
+        }
+    }
+
+    /// Writes the undo of a step down before its first attempt leaves (invariant 1).
+    fn arm(&mut self, runner: Runner, errand: &Errand<'_>) -> Result<(), Broken> {
+        let Runner::State(scope) = runner else {
+            return Ok(());
+        };
+        if !self.needs_arming(scope)? {
+            return Ok(());
+        }
+        let position = self.position(scope)?;
+        let (state, input) = (position.state.clone(), position.input.clone());
+        let (arguments, key) = (errand.arguments.clone(), errand.key.clone());
+        self.record(Event::EntryArmed {
+            scope,
+            state,
+            input,
+            arguments,
+            key,
+        })?;
+        Ok(())
+    }
+
+    /// Whether the attempt that comes next is the first of a step that can be undone.
+    pub(crate) fn needs_arming(&self, scope: ScopeId) -> Result<bool, Broken> {
+        let position = self.position(scope)?;
+        let has_undo = states::compensation_of(self.state(&position.state)?).is_some();
+        Ok(has_undo && position.entry.is_none())
+    }
+
+    /// The token of the attempt that comes next, when `offset` records come before it.
+    pub(crate) fn next_token(&self, offset: u64) -> String {
+        (self.sealer)(
+            self.execution.head.id,
+            Sequence(self.next_sequence().0 + offset),
+        )
+    }
+}

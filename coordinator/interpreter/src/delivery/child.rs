@@ -1,0 +1,160 @@
+//! Child executions: what a Task starts, and what it has once that ends.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{Delivery, Parameters, Sender};
+use crate::definition::{Action, Pattern, Resource};
+use crate::effect::{Body, Child, Destination};
+use crate::history::{Payload, Status};
+use crate::ids::ExecutionId;
+use crate::input::{ChildEnd, Reply};
+use crate::limits::NESTING_MAX;
+
+/// `saga:<machine>`: a machine beside the sender's own.
+pub(super) fn of_saga(machine: &str, sender: &Sender<'_>) -> Child {
+    let own = &sender.head.start.machine_arn;
+    let beside = own.rsplit_once(':').map_or("", |(beside, _)| beside);
+    Child {
+        machine_arn: format!("{beside}:{machine}"),
+        name: name(sender),
+        is_waited_for: true,
+        depth: depth(sender, true),
+    }
+}
+
+/// `states:startExecution`
+pub(super) fn start_execution(
+    parameters: &Parameters<'_>,
+    pattern: Pattern,
+    sender: &Sender<'_>,
+) -> Result<Delivery, String> {
+    let machine_arn = parameters.required_text("StateMachineArn")?.to_owned();
+    let given = parameters.text("Name")?;
+    let input = match parameters.get("Input") {
+        None => json!({}),
+        Some(Value::String(text)) => serde_json::from_str(text).map_err(|error| {
+            parameters.refused(&format!(
+                "The value for the field 'Input' must be JSON: {error}"
+            ))
+        })?,
+        Some(input) => input.clone(),
+    };
+    let is_waited_for = matches!(pattern, Pattern::Sync | Pattern::SyncJson);
+    let child = Child {
+        machine_arn,
+        name: given.map_or_else(|| name(sender), str::to_owned),
+        is_waited_for,
+        depth: depth(sender, is_waited_for),
+    };
+    Ok(Delivery::Sent {
+        destination: Destination::Execution(child),
+        body: Body::Json(Payload::new(input)),
+        receipt: None,
+    })
+}
+
+/// A name that nobody gave: the parent's, so that the two are found together, and what tells its tasks apart.
+fn name(sender: &Sender<'_>) -> String {
+    let id = Uuid::new_v5(&sender.head.id.0, sender.task.to_string().as_bytes());
+    let id = id.simple().to_string();
+    let parent: String = sender.head.start.name.chars().take(NAME_KEPT_MAX).collect();
+    format!("{parent}-{}", &id[..ID_KEPT])
+}
+
+fn depth(sender: &Sender<'_>, is_waited_for: bool) -> u32 {
+    let above = sender.head.start.parent.filter(|_| is_waited_for);
+    let above = above.filter(|parent| parent.is_waited_for);
+    above.map_or(1, |parent| parent.depth + 1)
+}
+
+/// Whether too many executions wait for one another.
+pub(crate) fn is_nested_too_deep(child: &Child) -> bool {
+    child.depth > NESTING_MAX
+}
+
+impl Child {
+    /// Its id.
+    pub(crate) fn id(&self) -> ExecutionId {
+        let execution = self
+            .machine_arn
+            .replacen(":stateMachine:", ":execution:", 1);
+        ExecutionId::of(&format!("{execution}:{}", self.name))
+    }
+}
+
+/// What a Task has of an execution that runs.
+pub(crate) fn started(arn: &str, started_at: Timestamp) -> Payload {
+    Payload::new(json!({ "ExecutionArn": arn, "StartDate": started_at.as_millisecond() }))
+}
+
+impl ChildEnd {
+    /// What the end is for the Task that waited for it.
+    pub(crate) fn reply(&self, resource: &Resource) -> Reply {
+        match (resource, &self.output) {
+            (Resource::Integration(integration), output)
+                if integration.action == Action::StartExecution =>
+            {
+                let is_json = integration.pattern == Pattern::SyncJson;
+                match output {
+                    Some(output) => {
+                        Reply::Success(Payload::new(self.description(Some(output), is_json)))
+                    }
+                    None => self.failure(
+                        "States.TaskFailed".to_owned(),
+                        Some(self.description(None, false).to_string()),
+                    ),
+                }
+            }
+            (_, Some(output)) => Reply::Success(output.clone()),
+            (_, None) => {
+                let unnamed = match self.status {
+                    Status::TimedOut => "States.Timeout",
+                    _ => "States.TaskFailed",
+                };
+                let error = self.error.clone().unwrap_or_else(|| unnamed.to_owned());
+                self.failure(error, self.cause.clone())
+            }
+        }
+    }
+
+    fn failure(&self, error: String, cause: Option<String>) -> Reply {
+        Reply::Failure {
+            error,
+            cause,
+            effect: self.effect,
+        }
+    }
+
+    /// As `DescribeExecution` has it, with input and output as JSON or as its text.
+    fn description(&self, output: Option<&Payload>, is_json: bool) -> Value {
+        let data = |payload: &Payload| match is_json {
+            true => (**payload).clone(),
+            false => Value::String(payload.to_string()),
+        };
+        let included = json!({ "Included": true });
+        let members = [
+            ("Cause", self.cause.as_ref().map(|cause| json!(cause))),
+            ("Error", self.error.as_ref().map(|error| json!(error))),
+            ("ExecutionArn", Some(json!(self.arn))),
+            ("Input", Some(data(&self.input))),
+            ("InputDetails", Some(included.clone())),
+            ("Name", Some(json!(self.name))),
+            ("Output", output.map(data)),
+            ("OutputDetails", output.map(|_| included)),
+            ("StartDate", Some(json!(self.started_at.as_millisecond()))),
+            ("StateMachineArn", Some(json!(self.machine_arn))),
+            ("Status", Some(json!(self.status.as_str()))),
+            ("StopDate", Some(json!(self.stopped_at.as_millisecond()))),
+        ];
+        let members = members
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Value::Object(members.collect::<Map<_, _>>())
+    }
+}
+
+/// Of a name's 80 characters, those that are the parent's, and those that tell its tasks apart.
+const NAME_KEPT_MAX: usize = 63;
+const ID_KEPT: usize = 16;

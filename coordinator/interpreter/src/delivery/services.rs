@@ -1,0 +1,125 @@
+//! Lambda, SQS and SNS, each as a queue or an exchange of its name.
+
+use md5::{Digest, Md5};
+use serde_json::{Map, Value, json};
+
+use super::{Delivery, Parameters};
+use crate::definition::{Action, Integration, Pattern, function_name};
+use crate::effect::{Body, Destination};
+use crate::history::Payload;
+use crate::limits::BROKER_NAME_BYTES_MAX;
+
+impl Integration {
+    /// Whether the answer is a function's: it comes wrapped.
+    pub(super) fn is_invocation(&self) -> bool {
+        self.action == Action::Invoke && self.pattern == Pattern::Response
+    }
+}
+
+/// `lambda:invoke`: the queue named by the function gets the `Payload`.
+pub(super) fn invoke(parameters: &Parameters<'_>, is_told: bool) -> Result<Delivery, String> {
+    let function = parameters.required_text("FunctionName")?;
+    let invocation = parameters.text("InvocationType")?;
+    if let Some(other) = invocation.filter(|kind| *kind != "RequestResponse") {
+        let problem = format!(
+            "The value '{other}' of the field 'InvocationType' is not run: use sqs:sendMessage to send without an answer"
+        );
+        return Err(parameters.refused(&problem));
+    }
+    let name = function_name(function).unwrap_or_default();
+    let payload = parameters.members.get("Payload").cloned();
+    Ok(Delivery::Sent {
+        destination: queue(parameters, "FunctionName", name, is_told)?,
+        body: Body::Json(Payload::new(payload.unwrap_or_else(|| json!({})))),
+        receipt: None,
+    })
+}
+
+/// What a function answered, as `lambda:invoke` gives it.
+pub(super) fn invoked(answer: &Payload) -> Payload {
+    Payload::new(json!({
+        "ExecutedVersion": "$LATEST",
+        "Payload": **answer,
+        "StatusCode": 200,
+    }))
+}
+
+/// `sqs:sendMessage`: the queue named by the last part of `QueueUrl` gets the `MessageBody`.
+pub(super) fn send_message(parameters: &Parameters<'_>) -> Result<Delivery, String> {
+    let url = parameters.required_text("QueueUrl")?;
+    let name = url.rsplit('/').next().unwrap_or_default();
+    let text = text_of(parameters.required("MessageBody")?);
+    let digest = Md5::digest(text.as_bytes());
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Delivery::Sent {
+        destination: queue(parameters, "QueueUrl", name, true)?,
+        body: body(text),
+        receipt: Some(Payload::new(json!({ "MD5OfMessageBody": digest }))),
+    })
+}
+
+/// `sns:publish`: the exchange named by the last part of `TopicArn` gets the `Message`, with its `Subject` for a routing key.
+pub(super) fn publish(parameters: &Parameters<'_>) -> Result<Delivery, String> {
+    let topic = parameters.required_text("TopicArn")?;
+    let exchange = topic.rsplit(':').next().unwrap_or_default();
+    let routing_key = parameters.text("Subject")?.unwrap_or_default();
+    let message = text_of(parameters.required("Message")?);
+    Ok(Delivery::Sent {
+        destination: Destination::Exchange {
+            exchange: broker_name(parameters, "TopicArn", exchange)?,
+            routing_key: match routing_key {
+                "" => String::new(),
+                subject => broker_name(parameters, "Subject", subject)?,
+            },
+        },
+        body: body(message),
+        receipt: None,
+    })
+}
+
+/// The answer to a message that the broker has.
+pub(crate) fn confirmed(message_id: &str, receipt: Option<&Payload>) -> Payload {
+    let mut members = match receipt.map(|receipt| &**receipt) {
+        Some(Value::Object(members)) => members.clone(),
+        _ => Map::new(),
+    };
+    members.insert("MessageId".to_owned(), json!(message_id));
+    Payload::new(Value::Object(members))
+}
+
+/// What these services make of a value: a string stays as it is, all else becomes JSON.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn body(text: String) -> Body {
+    match serde_json::from_str(&text) {
+        Ok(value) => Body::Json(Payload::new(value)),
+        Err(_) => Body::Text(text),
+    }
+}
+
+fn queue(
+    parameters: &Parameters<'_>,
+    field: &str,
+    name: &str,
+    is_told: bool,
+) -> Result<Destination, String> {
+    let name = broker_name(parameters, field, name)?;
+    Ok(Destination::Queue { name, is_told })
+}
+
+/// A name that AMQP can carry.
+fn broker_name(parameters: &Parameters<'_>, field: &str, name: &str) -> Result<String, String> {
+    let fits = (1..=BROKER_NAME_BYTES_MAX).contains(&name.len());
+    if fits && !name.chars().any(char::is_control) {
+        return Ok(name.to_owned());
+    }
+    let problem = format!(
+        "The value for the field '{field}' must name what a broker can: 1 to {BROKER_NAME_BYTES_MAX} bytes, no control characters"
+    );
+    Err(parameters.refused(&problem))
+}

@@ -1,0 +1,231 @@
+//! The post: what executions say to one another, and the executions that tasks start, become inputs of the lanes.
+//!
+//! A letter is written with the turn that says it and counts as unsent until the other execution has taken it, so it arrives
+//! at least once whatever crashes; each input knows itself again. Letters go into the lanes in the order of their commits.
+
+use std::time::Duration;
+
+use backoff::ExponentialBackoffBuilder;
+use backoff::backoff::Backoff as _;
+use jiff::Timestamp;
+use sagamore_interpreter::{
+    Child, ClaimedEffect, ExecutionId, Input, Parent, Payload, Reply, Sequence,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::advance::{Error, Letters, NextLetter, Outbox, Publication, Request, What};
+use crate::commands::{ApiError, Commands};
+use crate::store::{Addressee, CoordinatorId, Outgoing, Route, Store};
+
+/// What the post needs.
+pub struct Post<S: Store> {
+    /// Starts executions, and knows the store and the lanes.
+    pub commands: Commands<S>,
+    /// Whose letters.
+    pub coordinator: CoordinatorId,
+    /// Where they are noted as delivered.
+    pub outbox: Outbox,
+    /// Where they come from.
+    pub letters: Letters,
+}
+
+impl<S: Store> Post<S> {
+    /// Delivers letters until told to stop; then waits for those under way. The others stay open, for whoever takes over.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut under_way = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(_) = under_way.join_next() => {}
+                next = self.letters.next(), if under_way.len() < WINDOW => match next {
+                    Some(NextLetter::Here(letter)) => self.deliver(letter, &mut under_way, &stop).await,
+                    Some(NextLetter::Stored(numbers)) => {
+                        let reading = self.read(&numbers);
+                        let Some(letters) = stop.run_until_cancelled(reading).await else { break };
+                        for letter in letters {
+                            self.deliver(letter, &mut under_way, &stop).await;
+                        }
+                    }
+                    None => break,
+                },
+            }
+        }
+        let ending = async { while under_way.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_MAX, ending).await.is_err() {
+            tracing::warn!(
+                "not all letters are delivered at the stop; another coordinator does it"
+            );
+        }
+    }
+
+    /// Letters that did not fit into memory. Those that are gone are no longer wanted.
+    async fn read(&self, numbers: &[u64]) -> Vec<Publication> {
+        let mut pauses = pauses();
+        loop {
+            let unsent = self
+                .commands
+                .store()
+                .unsent(self.coordinator, numbers)
+                .await;
+            match unsent {
+                Ok(unsent) => {
+                    let letters: Vec<Publication> =
+                        unsent.into_iter().map(Publication::from).collect();
+                    let is_gone = |number: &&u64| letters.iter().all(|it| it.number != **number);
+                    numbers
+                        .iter()
+                        .filter(is_gone)
+                        .for_each(|number| self.outbox.done(*number));
+                    return letters;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the post waits for the store");
+                    tokio::time::sleep(pauses.next_backoff().unwrap_or(PAUSE_MAX)).await;
+                }
+            }
+        }
+    }
+
+    async fn deliver(
+        &self,
+        letter: Publication,
+        under_way: &mut JoinSet<()>,
+        stop: &CancellationToken,
+    ) {
+        let (number, outbox) = (letter.number, self.outbox.clone());
+        match letter.what {
+            What::Event {
+                to: Addressee::Execution(execution),
+                body,
+            } => {
+                let input = match serde_json::from_str(&body) {
+                    Ok(input) => input,
+                    Err(error) => {
+                        tracing::error!(%execution, %error, "a letter is unreadable and is dropped");
+                        return outbox.done(number);
+                    }
+                };
+                // Here and not in the task below, so that letters stay in order.
+                let request = Request::new(execution, input);
+                if let Ok(answer) = self.commands.advance().enqueue(request).await {
+                    under_way.spawn(async move {
+                        if is_delivered(execution, answer.await.map(drop)) {
+                            outbox.done(number);
+                        }
+                    });
+                }
+            }
+            What::Task {
+                execution,
+                wait,
+                due,
+                outgoing,
+            } => {
+                let (commands, stop) = (self.commands.clone(), stop.clone());
+                under_way.spawn(async move {
+                    let is_late = due.is_some_and(|due| due <= Timestamp::now());
+                    if is_late || start(&commands, (execution, wait), &outgoing, &stop).await {
+                        outbox.done(number);
+                    }
+                });
+            }
+            // The publisher's; left open, it would be sent on a takeover.
+            What::Event {
+                to: Addressee::Listeners(_),
+                ..
+            } => {}
+        }
+    }
+}
+
+/// Starts what a task asks for, or tells the task why not. False when another coordinator has to.
+async fn start<S: Store>(
+    commands: &Commands<S>,
+    (execution, task): (ExecutionId, Sequence),
+    outgoing: &Outgoing,
+    stop: &CancellationToken,
+) -> bool {
+    let Route::Execution(child) = &outgoing.route else {
+        return false;
+    };
+    let parent = Parent {
+        execution,
+        task,
+        is_waited_for: child.is_waited_for,
+        depth: child.depth,
+    };
+    let trying = try_start(commands, parent, child, &outgoing.message.body);
+    let error = match stop.run_until_cancelled(trying).await {
+        Some(Ok(())) => return true,
+        Some(Err(error)) => error,
+        None => return false,
+    };
+    let reply = Reply::Failure {
+        error: format!("StepFunctions.{}Exception", error.name),
+        cause: Some(error.message),
+        effect: ClaimedEffect::None,
+    };
+    let request = Request::new(execution, Input::Reply { task, reply });
+    is_delivered(
+        execution,
+        commands.advance().submit(request).await.map(drop),
+    )
+}
+
+/// Tries for as long as it can't be done yet.
+async fn try_start<S: Store>(
+    commands: &Commands<S>,
+    parent: Parent,
+    child: &Child,
+    input: &str,
+) -> Result<(), ApiError> {
+    let input: Payload = serde_json::from_str(input).map_err(|error| {
+        ApiError::new(
+            "InvalidExecutionInput",
+            format!("Invalid State Machine Execution Input: '{error}'"),
+        )
+    })?;
+    backoff::future::retry(pauses(), || async {
+        let started = commands.start_child(parent, child, input.clone()).await;
+        started.map_err(|error| match error.is_passing() {
+            true => backoff::Error::transient(error),
+            false => backoff::Error::permanent(error),
+        })
+    })
+    .await
+}
+
+/// Whether a letter need not be sent again.
+fn is_delivered(execution: ExecutionId, answer: Result<(), Error>) -> bool {
+    match answer {
+        Ok(()) => true,
+        Err(Error::Stopping) => false,
+        Err(error @ Error::UnknownExecution) => {
+            // One that was to be started, and is no longer wanted.
+            tracing::debug!(%execution, %error, "a letter was for nobody");
+            true
+        }
+        Err(error @ Error::SetAside(_)) => {
+            tracing::error!(%execution, %error, "a letter can't be taken");
+            true
+        }
+    }
+}
+
+fn pauses() -> backoff::ExponentialBackoff {
+    ExponentialBackoffBuilder::new()
+        .with_initial_interval(PAUSE_MIN)
+        .with_max_interval(PAUSE_MAX)
+        .with_max_elapsed_time(None)
+        .build()
+}
+
+/// Letters that are under way at a time.
+const WINDOW: usize = 256;
+/// The first pause between two tries to reach the store, and the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How long what is under way may take at the stop.
+const LAST_MAX: Duration = Duration::from_secs(10);
