@@ -10,6 +10,9 @@
 //! heartbeat Reserve
 //! unusable Reserve
 //! published Notify
+//! child-starts Disburse                       the execution that the state started; it may do so late or twice
+//! child-succeeds Disburse {"id": 1}
+//! child-fails Disburse FAILED Transfer.Refused "a cause" none      by its status; error and cause may be left out
 //! unroutable Reserve                          on its only publish; with `again` it may have been published before
 //! dead-letter Reserve rejected
 //! after 5s                                    time passes, and what is due is due, in order
@@ -22,7 +25,7 @@
 
 use anyhow::{Context, Result, bail};
 use jiff::SignedDuration;
-use sagamore_interpreter::ClaimedEffect;
+use sagamore_interpreter::{ClaimedEffect, Status};
 use serde_json::{Value, json};
 
 /// What happens in a case.
@@ -50,6 +53,15 @@ pub enum Act {
     Heartbeat(Attempt),
     Unusable(Attempt),
     Published(Attempt),
+    ChildStarts(Attempt),
+    ChildSucceeds(Attempt, Value),
+    ChildFails {
+        attempt: Attempt,
+        status: Status,
+        error: Option<String>,
+        cause: Option<String>,
+        effect: ClaimedEffect,
+    },
     Unroutable {
         attempt: Attempt,
         only_publish: bool,
@@ -98,6 +110,9 @@ fn act(verb: &str, rest: &str) -> Result<Act> {
         "heartbeat" => Act::Heartbeat(attempt(first)?),
         "unusable" => Act::Unusable(attempt(first)?),
         "published" => Act::Published(attempt(first)?),
+        "child-starts" => Act::ChildStarts(attempt(first)?),
+        "child-succeeds" => Act::ChildSucceeds(attempt(first)?, body(more)?),
+        "child-fails" => child_fails(attempt(first)?, more)?,
         "unroutable" => Act::Unroutable {
             attempt: attempt(first)?,
             only_publish: more != "again",
@@ -116,17 +131,33 @@ fn act(verb: &str, rest: &str) -> Result<Act> {
 fn fail(attempt: Attempt, rest: &str) -> Result<Act> {
     let (error, more) = rest.split_once(' ').unwrap_or((rest, ""));
     let (cause, effect) = quoted(more)?;
-    let effect = match effect {
-        "" | "none" => ClaimedEffect::None,
-        "committed" => ClaimedEffect::Committed,
-        "unknown" => ClaimedEffect::Unknown,
-        other => bail!("no effect is {other}"),
-    };
     Ok(Act::Fail {
         attempt,
         error: error.to_owned(),
         cause,
-        effect,
+        effect: self::effect(effect)?,
+    })
+}
+
+fn child_fails(attempt: Attempt, rest: &str) -> Result<Act> {
+    let (status, more) = rest.split_once(' ').unwrap_or((rest, ""));
+    let (error, more) = more.split_once(' ').unwrap_or((more, ""));
+    let (cause, effect) = quoted(more)?;
+    Ok(Act::ChildFails {
+        attempt,
+        status: serde_json::from_value(json!(status))?,
+        error: Some(error.to_owned()).filter(|error| !error.is_empty()),
+        cause,
+        effect: self::effect(effect)?,
+    })
+}
+
+fn effect(text: &str) -> Result<ClaimedEffect> {
+    Ok(match text {
+        "" | "none" => ClaimedEffect::None,
+        "committed" => ClaimedEffect::Committed,
+        "unknown" => ClaimedEffect::Unknown,
+        other => bail!("no effect is {other}"),
     })
 }
 

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
-use sagamore_interpreter::{Decision, Ignored, Input, Reply, Sequence};
+use anyhow::{Context, Result, bail, ensure};
+use sagamore_interpreter::{
+    Child, ChildEnd, ClaimedEffect, Decision, Destination, Ignored, Input, Reply, Sequence, Status,
+};
 use sagamore_tests::saga::Saga;
 use sagamore_tests::saga::text::Writer;
+use serde_json::json;
 
 use crate::script::{Act, Attempt, Script};
 
@@ -154,6 +157,31 @@ impl Run {
                 task: self.task(attempt)?,
                 message_id: "message-1".to_owned(),
             },
+            Act::ChildStarts(attempt) => {
+                let (task, child) = self.child(attempt)?;
+                Input::ChildStarted {
+                    task,
+                    arn: arn(&child),
+                    started_at: self.saga()?.now,
+                    is_waited_for: child.is_waited_for,
+                }
+            }
+            Act::ChildSucceeds(attempt, output) => {
+                let output = Some(Arc::new(output.clone()));
+                self.child_ended(attempt, |end| end.output = output)?
+            }
+            Act::ChildFails {
+                attempt,
+                status,
+                error,
+                cause,
+                effect,
+            } => self.child_ended(attempt, |end| {
+                end.status = *status;
+                end.error.clone_from(error);
+                end.cause.clone_from(cause);
+                end.effect = *effect;
+            })?,
             Act::Unroutable {
                 attempt,
                 only_publish,
@@ -181,6 +209,42 @@ impl Run {
         })
     }
 
+    /// The end of a child that succeeds, unless it is changed.
+    fn child_ended(
+        &mut self,
+        attempt: &Attempt,
+        change: impl FnOnce(&mut ChildEnd),
+    ) -> Result<Input> {
+        let (task, child) = self.child(attempt)?;
+        let now = self.saga()?.now;
+        let mut end = ChildEnd {
+            arn: arn(&child),
+            name: child.name,
+            machine_arn: child.machine_arn,
+            input: Arc::new(json!({ "of": "the child" })),
+            started_at: now,
+            stopped_at: now,
+            status: Status::Succeeded,
+            output: None,
+            error: None,
+            cause: None,
+            effect: ClaimedEffect::None,
+        };
+        change(&mut end);
+        let end = Box::new(end);
+        Ok(Input::ChildEnded { task, end })
+    }
+
+    fn child(&mut self, attempt: &Attempt) -> Result<(Sequence, Child)> {
+        let task = self.task(attempt)?;
+        let mut sent = self.saga()?.dispatched.iter();
+        let dispatch = sent.find(|(sent, _)| *sent == task).map(|(_, it)| it);
+        match dispatch.map(|dispatch| &dispatch.destination) {
+            Some(Destination::Execution(child)) => Ok((task, child.clone())),
+            _ => bail!("{} starts no execution", attempt.state),
+        }
+    }
+
     fn task(&mut self, attempt: &Attempt) -> Result<Sequence> {
         let sent = &self.saga()?.dispatched;
         let mut attempts = sent
@@ -193,4 +257,11 @@ impl Run {
         let (task, _) = found.with_context(|| format!("{} was not sent", attempt.state))?;
         Ok(*task)
     }
+}
+
+fn arn(child: &Child) -> String {
+    let execution = child
+        .machine_arn
+        .replacen(":stateMachine:", ":execution:", 1);
+    format!("{execution}:{}", child.name)
 }

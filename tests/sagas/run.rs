@@ -336,7 +336,9 @@ fn failure(choices: &mut Choices<'_>, effect: ClaimedEffect) -> Reply {
 }
 
 fn arn(child: &Child) -> String {
-    let execution = child.machine_arn.replacen(":stateMachine:", ":execution:", 1);
+    let execution = child
+        .machine_arn
+        .replacen(":stateMachine:", ":execution:", 1);
     format!("{execution}:{}", child.name)
 }
 

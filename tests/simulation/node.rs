@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use futures_util::FutureExt as _;
 use sagamore::advance::{
-    Answer, Batcher, Ends, Error, Identity, Job, Lane, NextLetter, Outbox, Publication, Request, Step,
+    Answer, Batcher, Ends, Error, Identity, Job, Lane, NextLetter, Outbox, Publication, Request,
+    Step,
 };
 use sagamore::alarm::Alarm;
 use sagamore::gate::Gate;

@@ -121,7 +121,9 @@ impl Node {
         let is_queue = match &outgoing.route {
             Route::Queue(_) => true,
             Route::Exchange { .. } => false,
-            Route::Review(_) | Route::Execution(_) => bail!("a review or an execution is no message"),
+            Route::Review(_) | Route::Execution(_) => {
+                bail!("a review or an execution is no message")
+            }
         };
         match (fate, is_queue) {
             (Fate::Confirmed, true) => broker.receive(message)?,

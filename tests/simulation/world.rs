@@ -359,13 +359,11 @@ impl World {
     }
 
     /// No task timed out for want of a heartbeat so soon after one, nor for want of an end that its child told.
-    pub fn check_timeouts(
-        &self,
-        execution: ExecutionId,
-        history: &[HistoryRecord],
-    ) -> Result<()> {
+    pub fn check_timeouts(&self, execution: ExecutionId, history: &[HistoryRecord]) -> Result<()> {
         for record in history {
-            if let Event::TaskTimedOut { resource, error, .. } = &record.event
+            if let Event::TaskTimedOut {
+                resource, error, ..
+            } = &record.event
                 && resource.starts_with("saga:")
             {
                 ensure!(error != "States.Timeout", "the end of a child got lost");

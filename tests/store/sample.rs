@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use sagamore::store::{
-    CoordinatorId, Addressee, EventWrite, MachineRow, NewMachine, Outgoing, RevisionId, Route, TurnWrite,
-    WaitWrite, WaitWriteKind,
+    Addressee, CoordinatorId, EventWrite, MachineRow, NewMachine, Outgoing, RevisionId, Route,
+    TurnWrite, WaitWrite, WaitWriteKind,
 };
 use sagamore_interpreter::definition::{BlockId, StateName};
 use sagamore_interpreter::execution::{Disposition, Phase, Step, Subject};

@@ -21,8 +21,8 @@ use anyhow::{Result, anyhow, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use sagamore_interpreter::definition::Machine;
 use sagamore_interpreter::{
-    Decision, Dispatch, Effect, Execution, ExecutionId, HistoryRecord, Ignored, Input, Letter, Payload,
-    Sequence, Start, Wait, WaitKind, begin, decide,
+    Decision, Dispatch, Effect, Execution, ExecutionId, HistoryRecord, Ignored, Input, Letter,
+    Payload, Sequence, Start, Wait, WaitKind, begin, decide,
 };
 use serde_json::Value;
 

@@ -273,7 +273,9 @@ impl Writer<'_> {
             Event::TaskSubmitted {
                 runner: by, output, ..
             } => {
-                let output = output.as_ref().map(|output| format!(" {}", payload(output)));
+                let output = output
+                    .as_ref()
+                    .map(|output| format!(" {}", payload(output)));
                 format!("{}TaskSubmitted{}", runner(*by), output.unwrap_or_default())
             }
             Event::TaskSucceeded {

@@ -1,7 +1,5 @@
 //! A turn: one input taken, from its first record to a state in which everybody waits.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::Sealer;
@@ -44,6 +42,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) now: Timestamp,
     pub(super) sealer: &'a Sealer<'a>,
     pub(super) agenda: Agenda,
+    /// The last record before this turn.
+    before: Sequence,
     history: Vec<HistoryRecord>,
     opened: Vec<Wait>,
     moved: Vec<(Sequence, Timestamp, bool)>,
@@ -58,13 +58,14 @@ impl<'a> Turn<'a> {
         now: Timestamp,
         sealer: &'a Sealer<'a>,
     ) -> Self {
-        let now = now.max(execution.head.at);
+        let (now, before) = (now.max(execution.head.at), execution.head.sequence);
         Turn {
             machine,
             execution,
             now,
             sealer,
             agenda: Agenda::default(),
+            before,
             history: Vec::new(),
             opened: Vec::new(),
             moved: Vec::new(),
@@ -75,6 +76,7 @@ impl<'a> Turn<'a> {
 
     /// Takes note of the first record, which made the execution.
     pub(super) fn began(&mut self, record: HistoryRecord) {
+        self.before = Sequence(0);
         if let Some(due) = self.execution.head.timeout_at {
             let wait = Wait {
                 wait: record.sequence,
@@ -94,23 +96,17 @@ impl<'a> Turn<'a> {
         self.work_off()?;
         self.execution.check()?;
         let mut closed = self.execution.take_closed();
-        let mut effects = Vec::new();
-        for wait in self.opened {
-            // What was opened and closed in the same turn was never there for the world.
-            if !closed.remove(&wait.wait) {
-                effects.push(Effect::Open(wait));
-            }
-        }
-        let is_open = |wait: &Sequence, closed: &BTreeSet<Sequence>| !closed.contains(wait);
-        let moved = self
-            .moved
-            .into_iter()
-            .filter(|(wait, ..)| is_open(wait, &closed));
+        let is_open = |wait: &Sequence| !closed.contains(wait);
+        let opened = self.opened.into_iter().filter(|it| is_open(&it.wait));
+        let mut effects: Vec<Effect> = opened.map(Effect::Open).collect();
+        let moved = self.moved.into_iter().filter(|(wait, ..)| is_open(wait));
         effects.extend(moved.map(|(wait, due, republish)| Effect::Move {
             wait,
             due,
             republish,
         }));
+        // What was opened and closed in the same turn was never there for the world.
+        closed.retain(|wait| *wait <= self.before);
         effects.extend(closed.iter().map(|wait| Effect::Close { wait: *wait }));
         effects.extend(self.announced.into_iter().map(Effect::Announce));
         effects.extend(self.told.into_iter().map(Effect::Tell));

@@ -14,7 +14,11 @@ pub(super) fn destination(destination: &Destination) -> String {
         Destination::Review(name) => format!("review:{name}"),
         Destination::Execution(child) => {
             let machine = child.machine_arn.rsplit(':').next().unwrap_or_default();
-            let waits = if child.is_waited_for { "" } else { " not waited for" };
+            let waits = if child.is_waited_for {
+                ""
+            } else {
+                " not waited for"
+            };
             format!("execution:{machine}:{}{waits}", child.name)
         }
     }
