@@ -6,11 +6,13 @@
 mod applicants;
 mod bad_replies;
 mod bad_requests;
+mod children;
 mod commands;
 mod embedded;
 mod machines;
 mod plain_worker;
 mod reviews;
+mod services;
 mod settings;
 mod shutdown;
 mod timers;

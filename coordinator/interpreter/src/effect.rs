@@ -126,7 +126,7 @@ pub struct Child {
 pub enum Body {
     /// JSON.
     Json(Payload),
-    /// A text that is not JSON.
+    /// A text as it is, be it JSON or not.
     Text(String),
 }
 

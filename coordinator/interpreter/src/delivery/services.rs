@@ -48,12 +48,15 @@ pub(super) fn invoked(answer: &Payload) -> Payload {
 pub(super) fn send_message(parameters: &Parameters<'_>) -> Result<Delivery, String> {
     let url = parameters.required_text("QueueUrl")?;
     let name = url.rsplit('/').next().unwrap_or_default();
-    let text = text_of(parameters.required("MessageBody")?);
-    let digest = Md5::digest(text.as_bytes());
+    let body = body(parameters.required("MessageBody")?);
+    let digest = match &body {
+        Body::Json(value) => Md5::digest(value.to_string()),
+        Body::Text(text) => Md5::digest(text),
+    };
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Delivery::Sent {
         destination: queue(parameters, "QueueUrl", name, true)?,
-        body: body(text),
+        body,
         receipt: Some(Payload::new(json!({ "MD5OfMessageBody": digest }))),
     })
 }
@@ -63,7 +66,7 @@ pub(super) fn publish(parameters: &Parameters<'_>) -> Result<Delivery, String> {
     let topic = parameters.required_text("TopicArn")?;
     let exchange = topic.rsplit(':').next().unwrap_or_default();
     let routing_key = parameters.text("Subject")?.unwrap_or_default();
-    let message = text_of(parameters.required("Message")?);
+    let message = parameters.required("Message")?;
     Ok(Delivery::Sent {
         destination: Destination::Exchange {
             exchange: broker_name(parameters, "TopicArn", exchange)?,
@@ -88,17 +91,10 @@ pub(crate) fn confirmed(message_id: &str, receipt: Option<&Payload>) -> Payload 
 }
 
 /// What these services make of a value: a string stays as it is, all else becomes JSON.
-fn text_of(value: &Value) -> String {
+fn body(value: &Value) -> Body {
     match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-fn body(text: String) -> Body {
-    match serde_json::from_str(&text) {
-        Ok(value) => Body::Json(Payload::new(value)),
-        Err(_) => Body::Text(text),
+        Value::String(text) => Body::Text(text.clone()),
+        other => Body::Json(Payload::new(other.clone())),
     }
 }
 

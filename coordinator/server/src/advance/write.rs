@@ -8,6 +8,7 @@ use sagamore_interpreter::{
     Sequence, Wait, WaitKind,
 };
 use sagamore_messages::{Kind, TaskMessage, Token};
+use serde::de::IgnoredAny;
 
 use super::cache::Cached;
 use super::events::event;
@@ -182,7 +183,7 @@ fn outgoing(wait: Sequence, dispatch: Dispatch, head: &Head, identity: &Identity
     };
     let (is_text, body) = match dispatch.body {
         Body::Json(value) => (false, value.to_string()),
-        Body::Text(text) => (true, text),
+        Body::Text(text) => (!is_json(&text), text),
     };
     let message = TaskMessage {
         message_id: format!("{}-{wait}", head.id),
@@ -211,4 +212,8 @@ fn outgoing(wait: Sequence, dispatch: Dispatch, head: &Head, identity: &Identity
         message,
         is_told,
     }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
