@@ -10,9 +10,13 @@ use crate::loans::Loans;
 /// Holds the services' books against the endings: each step of a saga that succeeded has one effect, each step of one that
 /// was compensated has none left. Returns how many effects there were in all, undone or not.
 pub async fn check(world: &World, loans: &Loans) -> Result<i64> {
+    // What a child did its parent did.
     let sums = "SELECT e.name, e.status, l.state,
                     count(*) FILTER (WHERE l.kind = 'done'), count(*) FILTER (WHERE l.kind = 'undone')
-                FROM executions e LEFT JOIN loan_effects l ON l.execution IN (e.arn, e.id::text)
+                FROM executions e
+                LEFT JOIN executions c ON c.id = e.id OR c.start::json -> 'parent' ->> 'execution' = e.id::text
+                LEFT JOIN loan_effects l ON l.execution = c.arn
+                WHERE e.start::json -> 'parent' IS NULL
                 GROUP BY e.name, e.status, l.state";
     let sums: Vec<Sum> = sqlx::query_as(sums).fetch_all(&world.database.pool).await?;
     let mut books: BTreeMap<&str, Book> = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use sagamore_loan::{DEFINITION, Faults, Request};
+use sagamore_loan::{DEFINITION, DISBURSEMENT, DISBURSEMENT_DEFINITION, Faults, Request};
 use sagamore_tests::live::{Broker, Client, World, properties, until};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -38,8 +38,11 @@ pub struct Loans {
 }
 
 impl Loans {
-    /// Uploads the two machines of the run.
+    /// Uploads the machines of the run.
     pub async fn upload(client: &Client) -> Result<Self> {
+        let mut disbursement = serde_json::from_str(DISBURSEMENT_DEFINITION)?;
+        give_time(&mut disbursement);
+        client.create(DISBURSEMENT, &disbursement).await?;
         client
             .create(PATIENT, &definition(PATIENCE_SECONDS)?)
             .await?;
@@ -89,7 +92,8 @@ impl Loans {
         let mut left = (0, 0);
         let all = until("all loans to end", wait_max, async || {
             let counts =
-                "SELECT count(*), count(*) FILTER (WHERE status <> 'RUNNING') FROM executions";
+                "SELECT count(*), count(*) FILTER (WHERE status <> 'RUNNING') FROM executions
+                 WHERE start::json -> 'parent' IS NULL";
             left = sqlx::query_as(counts).fetch_one(pool).await?;
             Ok((left == (self.count() as i64, self.count() as i64)).then_some(()))
         });

@@ -1,7 +1,9 @@
 //! The services of the loan, without a coordinator.
 
 use anyhow::Result;
-use sagamore_loan::{Books, DEFINITION, applications, credit, funds, notifications, risk};
+use sagamore_loan::{
+    Books, DEFINITION, DISBURSEMENT_DEFINITION, applications, credit, funds, notifications, risk,
+};
 use sagamore_worker::{Memory, Worker};
 use serde_json::Value;
 
@@ -29,6 +31,7 @@ async fn every_queue_of_the_saga_is_consumed() -> Result<()> {
     queues.sort();
     let mut asked = Vec::new();
     collect(&serde_json::from_str(DEFINITION)?, &mut asked);
+    collect(&serde_json::from_str(DISBURSEMENT_DEFINITION)?, &mut asked);
     asked.sort();
     assert_eq!(queues, asked);
     Ok(())

@@ -212,6 +212,7 @@ mod tests {
         Step {
             name: name.to_owned(),
             state,
+            child: None,
         }
     }
 

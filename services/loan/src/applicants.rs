@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
     use crate::funds::LATE;
-    use crate::submission::DEFINITION;
+    use crate::submission::{DEFINITION, DISBURSEMENT_DEFINITION};
 
     fn state(name: &str) -> Value {
         let machine: Value = serde_json::from_str(DEFINITION).unwrap();
@@ -181,8 +181,9 @@ mod tests {
 
     #[test]
     fn what_is_undone_has_an_undo() {
-        let machine: Value = serde_json::from_str(DEFINITION).unwrap();
-        let text = machine.to_string();
+        let machines = [DEFINITION, DISBURSEMENT_DEFINITION];
+        let machines = machines.map(|it| serde_json::from_str::<Value>(it).unwrap());
+        let text: String = machines.iter().map(Value::to_string).collect();
         for state in ALL {
             assert!(
                 text.contains(&format!("\"{state}\":{{\"Type\":\"Task\"")),

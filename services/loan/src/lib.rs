@@ -24,4 +24,6 @@ pub use progress::{Progress, Step, StepState};
 pub use report::{Actual, differences, table};
 pub use request::{Faults, Request};
 pub use service::{Error, in_one_process};
-pub use submission::{Begun, DEFINITION, MACHINE, Submission, SubmissionError};
+pub use submission::{
+    Begun, DEFINITION, DISBURSEMENT, DISBURSEMENT_DEFINITION, MACHINE, Submission, SubmissionError,
+};

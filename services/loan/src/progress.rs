@@ -30,6 +30,8 @@ pub struct Step {
     pub name: String,
     /// How it stands.
     pub state: StepState,
+    /// The execution that does it, when one does.
+    pub child: Option<String>,
 }
 
 /// How a [`Step`] stands.
@@ -77,11 +79,14 @@ impl Progress {
                 }
                 _ => None,
             };
-            if let Some(state) = state {
-                match steps.iter_mut().find(|step| step.name == name) {
-                    Some(step) => step.state = state,
-                    None => steps.push(Step { name, state }),
+            let known = steps.iter_mut().find(|step| step.name == name);
+            match (known, state, child_of(event)) {
+                (Some(step), state, child) => {
+                    step.state = state.unwrap_or(step.state);
+                    step.child = child.or(step.child.take());
                 }
+                (None, Some(state), child) => steps.push(Step { name, state, child }),
+                (None, None, _) => {}
             }
             if let Some(id) = event["id"].as_u64() {
                 owners.insert(id, owner);
@@ -94,6 +99,13 @@ impl Progress {
     pub fn is_over(&self) -> bool {
         self.status != "RUNNING" && self.compensation != "COMPENSATING"
     }
+}
+
+/// The execution that a Task says it started.
+fn child_of(event: &Value) -> Option<String> {
+    let output = event["taskSubmittedEventDetails"]["output"].as_str()?;
+    let output: Value = serde_json::from_str(output).ok()?;
+    Some(output["ExecutionArn"].as_str()?.to_owned())
 }
 
 #[cfg(test)]
@@ -141,6 +153,22 @@ mod tests {
             ],
             &[("A", StepState::Done), ("B", StepState::Failed)],
         );
+    }
+
+    #[test]
+    fn a_step_that_an_execution_does_names_it() {
+        let output = json!({ "ExecutionArn": "arn:child" }).to_string();
+        let events = [
+            json!({ "id": 1, "previousEventId": 0, "type": "TaskStateEntered", "stateEnteredEventDetails": { "name": "A" } }),
+            json!({ "id": 2, "previousEventId": 1, "type": "TaskSubmitted", "taskSubmittedEventDetails": { "output": output } }),
+            json!({ "id": 3, "previousEventId": 2, "type": "TaskFailed" }),
+        ];
+        let expected = Step {
+            name: "A".to_owned(),
+            state: StepState::Failed,
+            child: Some("arn:child".to_owned()),
+        };
+        assert_eq!(Progress::steps_of(&events), [expected]);
     }
 
     #[test]

@@ -7,12 +7,16 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::applicants::{Applicant, applicants};
-use crate::{Actual, Coordinator, CoordinatorError, Progress};
+use crate::{Actual, Coordinator, CoordinatorError, Progress, Step};
 
 /// The definition of the saga.
 pub const DEFINITION: &str = include_str!("../loan.asl.json");
 /// The name it is uploaded under.
 pub const MACHINE: &str = "loan";
+/// The definition of the saga that it waits for.
+pub const DISBURSEMENT_DEFINITION: &str = include_str!("../disbursement.asl.json");
+/// The name by which it starts that one.
+pub const DISBURSEMENT: &str = "disbursement";
 
 /// The applicants, on their way.
 pub struct Submission {
@@ -178,7 +182,7 @@ impl Submission {
                 status: text(&described, "DescribeExecution", "status")?,
                 error: described["error"].as_str().map(str::to_owned),
                 compensation: compensation.unwrap_or("NONE").to_owned(),
-                steps: Progress::steps_of(&self.events(&running.arn)?),
+                steps: self.steps(&running.arn)?,
                 review: review.and_then(|review| review["url"].as_str().map(str::to_owned)),
                 retry: incident.as_ref().map(retry_path).transpose()?,
             };
@@ -254,18 +258,48 @@ impl Submission {
         })
     }
 
+    /// The steps of an execution, and in the place of one that another execution does that one's.
+    fn steps(&self, arn: &str) -> Result<Vec<Step>, SubmissionError> {
+        let mut steps = Vec::new();
+        for step in Progress::steps_of(&self.events(arn)?) {
+            match &step.child {
+                Some(child) => steps.extend(self.steps(child)?),
+                None => steps.push(step),
+            }
+        }
+        Ok(steps)
+    }
+
     /// The states that were undone, in the order in which their undos ended.
     fn undone(&self, arn: &str) -> Result<Vec<String>, SubmissionError> {
         let mut undone: Vec<String> = Vec::new();
-        for event in self.events(arn)? {
-            let name = event["stateExitedEventDetails"]["name"].as_str();
-            let state = name.and_then(compensated_state);
+        for (_, state) in self.undos(arn)? {
             // A late answer takes another round, which finds nothing to undo.
-            if let Some(state) = state.filter(|state| !undone.iter().any(|seen| seen == state)) {
-                undone.push(state.to_owned());
+            if !undone.contains(&state) {
+                undone.push(state);
             }
         }
         Ok(undone)
+    }
+
+    /// When which state was undone, in an execution and in those that it waited for.
+    fn undos(&self, arn: &str) -> Result<Vec<(f64, String)>, SubmissionError> {
+        let events = self.events(arn)?;
+        let mut undos = Vec::new();
+        for step in Progress::steps_of(&events) {
+            if let Some(child) = &step.child {
+                undos.extend(self.undos(child)?);
+            }
+        }
+        for event in &events {
+            let name = event["stateExitedEventDetails"]["name"].as_str();
+            if let Some(state) = name.and_then(compensated_state) {
+                let at = event["timestamp"].as_f64().unwrap_or_default();
+                undos.push((at, state.to_owned()));
+            }
+        }
+        undos.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        Ok(undos)
     }
 
     /// All events of an execution.
@@ -329,11 +363,21 @@ fn call_patiently(
     }
 }
 
-/// Creates the state machine, or gives the one of this name this definition.
+/// Uploads both machines; the ARN of the loan's.
 fn upload(coordinator: &Coordinator) -> Result<String, SubmissionError> {
+    upload_one(coordinator, DISBURSEMENT, DISBURSEMENT_DEFINITION)?;
+    upload_one(coordinator, MACHINE, DEFINITION)
+}
+
+/// Creates a state machine, or gives the one of this name this definition.
+fn upload_one(
+    coordinator: &Coordinator,
+    name: &str,
+    definition: &str,
+) -> Result<String, SubmissionError> {
     let machine = json!({
-        "name": MACHINE,
-        "definition": DEFINITION,
+        "name": name,
+        "definition": definition,
         "roleArn": "arn:aws:iam::123456789012:role/sagamore",
         "type": "STANDARD",
     });
@@ -341,14 +385,14 @@ fn upload(coordinator: &Coordinator) -> Result<String, SubmissionError> {
         Ok(created) => text(&created, "CreateStateMachine", "stateMachineArn"),
         Err(CoordinatorError::Refused { kind, .. }) if kind == "StateMachineAlreadyExists" => {
             let listed = coordinator.call("ListStateMachines", &json!({ "maxResults": 1000 }))?;
-            let same_name = |machine: &&Value| machine["name"] == MACHINE;
+            let same_name = |machine: &&Value| machine["name"] == name;
             let found = list(&listed, "stateMachines").iter().find(same_name);
             let arn = text(
                 found.unwrap_or(&Value::Null),
                 "ListStateMachines",
                 "stateMachineArn",
             )?;
-            let update = json!({ "stateMachineArn": arn, "definition": DEFINITION });
+            let update = json!({ "stateMachineArn": arn, "definition": definition });
             coordinator.call("UpdateStateMachine", &update)?;
             Ok(arn)
         }
