@@ -157,6 +157,39 @@ impl Run {
                 task: self.task(attempt)?,
                 message_id: "message-1".to_owned(),
             },
+            Act::ChildStarts(_) | Act::ChildSucceeds(..) | Act::ChildFails { .. } => {
+                self.child_input(act)?
+            }
+            Act::Unroutable {
+                attempt,
+                only_publish,
+            } => Input::Unroutable {
+                task: self.task(attempt)?,
+                only_publish: *only_publish,
+            },
+            Act::DeadLetter(attempt, reason) => Input::DeadLettered {
+                task: self.task(attempt)?,
+                reason: reason.clone(),
+            },
+            Act::Stop(error, cause) => Input::Stop {
+                error: error.clone(),
+                cause: cause.clone(),
+            },
+            Act::Retry(state) => {
+                let mut incidents = self.saga()?.incidents();
+                let found = incidents.find(|(_, of)| of == state);
+                Input::RetryIncident {
+                    incident: found.context("there is no such incident")?.0,
+                    by: Some("olga".to_owned()),
+                    reason: Some("the service is back".to_owned()),
+                }
+            }
+        })
+    }
+
+    /// What a child says.
+    fn child_input(&mut self, act: &Act) -> Result<Input> {
+        Ok(match act {
             Act::ChildStarts(attempt) => {
                 let (task, child) = self.child(attempt)?;
                 Input::ChildStarted {
@@ -182,30 +215,7 @@ impl Run {
                 end.cause.clone_from(cause);
                 end.effect = *effect;
             })?,
-            Act::Unroutable {
-                attempt,
-                only_publish,
-            } => Input::Unroutable {
-                task: self.task(attempt)?,
-                only_publish: *only_publish,
-            },
-            Act::DeadLetter(attempt, reason) => Input::DeadLettered {
-                task: self.task(attempt)?,
-                reason: reason.clone(),
-            },
-            Act::Stop(error, cause) => Input::Stop {
-                error: error.clone(),
-                cause: cause.clone(),
-            },
-            Act::Retry(state) => {
-                let mut incidents = self.saga()?.incidents();
-                let found = incidents.find(|(_, of)| of == state);
-                Input::RetryIncident {
-                    incident: found.context("there is no such incident")?.0,
-                    by: Some("olga".to_owned()),
-                    reason: Some("the service is back".to_owned()),
-                }
-            }
+            _ => bail!("not a child's"),
         })
     }
 

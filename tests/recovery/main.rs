@@ -55,7 +55,10 @@ async fn run(world: &World, random: Random) -> Result<()> {
     services.stop().await?;
     let effects = books::check(world, &loans).await?;
     let audited = audit(&world.database.url, &world.database.pool).await?;
-    assert_eq!(audited.executions, loans.count());
+    assert!(
+        audited.executions >= loans.count(),
+        "there are children, too"
+    );
     books::check_nothing_is_left(world).await?;
     let (sagas, records, time) = (audited.executions, audited.records, begun.elapsed());
     tell(format!(

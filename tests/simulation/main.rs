@@ -6,6 +6,7 @@
 //! `SEEDS=5000` plays many.
 
 mod broker;
+mod machines;
 mod node;
 mod publishing;
 mod scenes;

@@ -96,7 +96,7 @@ impl World {
     }
 
     /// Whether the end of an execution was told to those who listen.
-    fn was_announced(&self, started: &crate::world::Started) -> bool {
+    fn was_announced(&self, started: &crate::machines::Started) -> bool {
         let rows = self.store.audit();
         let row = rows.iter().find(|row| row.execution.head.id == started.id);
         row.is_some_and(|row| {

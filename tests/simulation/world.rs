@@ -5,16 +5,14 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use sagamore::advance::{Answer, Command, Error, Request};
-use sagamore::store::{MachineRow, NewMachine, Store as _};
-use sagamore_interpreter::{
-    Event, ExecutionId, HistoryRecord, Ignored, Input, Payload, Reply, Sequence, Start,
-};
+use sagamore::store::Store as _;
+use sagamore_interpreter::{Event, ExecutionId, HistoryRecord, Ignored, Input, Reply, Sequence};
 use sagamore_messages::TokenKey;
-use sagamore_tests::saga::{Choices, definition, input};
 use sagamore_tests::{Fault, ModelStore, Random};
 use serde_json::{Value, json};
 
 use crate::broker::{Broker, Message};
+use crate::machines::{CHILD, Started, execution, random_definition};
 use crate::node::{LANES, Node, Origin, at_once};
 use crate::publishing::Fate;
 use crate::service::Service;
@@ -34,13 +32,6 @@ pub struct World {
     answers: BTreeMap<String, Value>,
     /// When each task was last heard of.
     heartbeats: BTreeMap<(ExecutionId, Sequence), Timestamp>,
-}
-
-/// An execution that a client asks for.
-pub struct Started {
-    pub id: ExecutionId,
-    pub start: Start,
-    machine: MachineRow,
 }
 
 impl World {
@@ -421,71 +412,6 @@ fn draw<T>(random: &mut Random, from: &mut Vec<T>) -> Option<T> {
     (count > 0).then(|| from.swap_remove(random.below(count) as usize))
 }
 
-/// A machine; one that `may_start` others starts the one called [`CHILD`].
-fn random_definition(random: &mut Random, may_start: bool) -> String {
-    let bytes: Vec<u8> = (0..BYTES_MAX).map(|_| random.below(256) as u8).collect();
-    let mut definition = definition(&mut Choices(&bytes));
-    vary_tasks(&mut definition);
-    let definition = definition.to_string();
-    match may_start {
-        true => definition,
-        false => definition.replace("saga:", "queue:"),
-    }
-}
-
-/// An execution of a machine of its own.
-fn execution(name: &str, definition: &str, store: &ModelStore) -> Result<Started> {
-    let machine = NewMachine {
-        arn: format!("arn:aws:states:us-east-1:000000000000:stateMachine:{name}"),
-        name: name.to_owned(),
-        kind: "STANDARD".to_owned(),
-        definition: definition.to_owned(),
-        role_arn: "arn:aws:iam::000000000000:role/saga".to_owned(),
-    };
-    let (machine, _) = at_once(store.create_machine(machine))??;
-    let arn = machine.arn.replacen(":stateMachine:", ":execution:", 1);
-    let arn = format!("{arn}:run");
-    Ok(Started {
-        id: ExecutionId::of(&arn),
-        start: Start {
-            arn,
-            name: "run".to_owned(),
-            machine_arn: machine.arn.clone(),
-            machine_name: machine.name.clone(),
-            role_arn: machine.role_arn.clone(),
-            input: Payload::new(input()),
-            parent: None,
-        },
-        machine,
-    })
-}
-
-/// Every Task without an undo whose name has an odd number at its end is fire and forget, unless it starts a child.
-fn vary_tasks(block: &mut Value) {
-    let states = block["States"].as_object_mut().into_iter().flatten();
-    for (name, state) in states {
-        let branches = state.get_mut("Branches").and_then(Value::as_array_mut);
-        let branches = branches.into_iter().flatten();
-        branches.for_each(vary_tasks);
-        state
-            .get_mut("ItemProcessor")
-            .into_iter()
-            .for_each(vary_tasks);
-        let is_task = state["Type"] == "Task" && state.get("Compensate").is_none();
-        let is_queue = state["Resource"]
-            .as_str()
-            .is_some_and(|it| it.starts_with("queue:"));
-        // A child that is waited for says when it ends: only a letter that is lost would let its task time out.
-        if !is_queue && state["Type"] == "Task" {
-            let task = state.as_object_mut().into_iter();
-            task.for_each(|task| drop(task.remove("TimeoutSeconds")));
-        }
-        if is_task && is_queue && name.ends_with(['1', '3', '5', '7', '9']) {
-            state["Resource"] = json!(format!("exchange:news/{name}"));
-        }
-    }
-}
-
 /// A command, which is known by its name.
 fn command(message: &Message) -> Command {
     let of = message.clone();
@@ -505,8 +431,6 @@ fn told(answer: &Answer, message: &Message) -> Value {
 
 /// `HeartbeatSeconds` of the definitions that have it.
 const HEARTBEAT: SignedDuration = SignedDuration::from_secs(2);
-/// The machine that others start.
-const CHILD: &str = "child";
 /// What is due later does not come: nobody waits that long for a child to begin.
 pub const FAR: SignedDuration = SignedDuration::from_hours(24);
 /// Coordinators at a time.
@@ -514,5 +438,3 @@ const NODES: usize = 2;
 /// The most that happens by chance.
 const CHANCES_MAX: u64 = 700;
 const EXECUTIONS_MAX: u64 = 4;
-/// Bytes that make a definition.
-const BYTES_MAX: u64 = 60;

@@ -98,7 +98,7 @@ async fn a_file_of_a_newer_release_is_refused() -> Result<()> {
         SqliteStore::open(&path).await?.close().await;
         let mut connection = connect(&path).await?;
         connection
-            .execute("UPDATE _sqlx_migrations SET version = 9999")
+            .execute("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1")
             .await?;
         connection.close().await?;
         let told = refused(&path).await?;

@@ -86,14 +86,16 @@ impl<'a> Turn<'a> {
         })
     }
 
-    fn send(
+    /// Writes the attempt down; its name.
+    fn schedule(
         &mut self,
         runner: Runner,
-        errand: Errand<'_>,
-        delivery: Delivery,
-    ) -> Result<(), Broken> {
-        self.arm(runner, &errand)?;
-        let (child, receipt) = match &delivery {
+        errand: &Errand<'_>,
+        delivery: &Delivery,
+        deadline: Timestamp,
+    ) -> Result<Sequence, Broken> {
+        self.arm(runner, errand)?;
+        let (child, receipt) = match delivery {
             Delivery::Sent {
                 destination: Destination::Execution(child),
                 ..
@@ -101,10 +103,6 @@ impl<'a> Turn<'a> {
             Delivery::Sent { receipt, .. } => (None, receipt.clone()),
             Delivery::Told { .. } => (None, None),
         };
-        let timeout = errand
-            .timeout_seconds
-            .map_or_else(|| errand.resource.timeout_default(), seconds);
-        let deadline = self.now.checked_add(timeout).unwrap_or(Timestamp::MAX);
         let scheduled = TaskScheduled {
             runner,
             resource: errand.resource.to_string(),
@@ -118,13 +116,21 @@ impl<'a> Turn<'a> {
         };
         let resource = scheduled.resource.clone();
         let task = self.show(runner, Event::TaskScheduled(Box::new(scheduled)))?;
-        self.show(
-            runner,
-            Event::TaskStarted {
-                runner,
-                resource: resource.clone(),
-            },
-        )?;
+        self.show(runner, Event::TaskStarted { runner, resource })?;
+        Ok(task)
+    }
+
+    fn send(
+        &mut self,
+        runner: Runner,
+        errand: Errand<'_>,
+        delivery: Delivery,
+    ) -> Result<(), Broken> {
+        let timeout = errand
+            .timeout_seconds
+            .map_or_else(|| errand.resource.timeout_default(), seconds);
+        let deadline = self.now.checked_add(timeout).unwrap_or(Timestamp::MAX);
+        let task = self.schedule(runner, &errand, &delivery, deadline)?;
         let (destination, body) = match delivery {
             Delivery::Sent {
                 destination, body, ..
@@ -134,15 +140,12 @@ impl<'a> Turn<'a> {
             }
         };
         if let Destination::Review(_) = destination {
-            let output = None;
-            self.show(
+            let submitted = Event::TaskSubmitted {
                 runner,
-                Event::TaskSubmitted {
-                    runner,
-                    resource,
-                    output,
-                },
-            )?;
+                resource: errand.resource.to_string(),
+                output: None,
+            };
+            self.show(runner, submitted)?;
             self.announce(Announcement::ReviewWaiting { task });
         }
         let dispatch = Dispatch {
