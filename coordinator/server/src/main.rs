@@ -36,6 +36,10 @@ fn run() -> anyhow::Result<ExitCode> {
                 ExitCode::FAILURE
             })
         }
+        Command::Graph(graph) => {
+            graph.draw(&mut io::stdout().lock(), &mut io::stderr().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Health { url } => {
             health(&url)?;
             Ok(ExitCode::SUCCESS)

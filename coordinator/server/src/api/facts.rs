@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::html::escape;
+use crate::markup::escape;
 
 /// Facts as HTML.
 pub(super) fn facts(value: &Value) -> String {

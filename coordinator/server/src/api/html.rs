@@ -1,10 +1,12 @@
-//! HTML by hand: escaping, and the frame around every page.
+//! HTML by hand: the frame around every page.
 //!
 //! Pages need no script and load nothing. Whatever a page shows is escaped by [`escape`], the one door for text.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
+
+use crate::markup::escape;
 
 /// A page: its title and what stands in its body, which is HTML already.
 pub(super) struct Page {
@@ -44,44 +46,11 @@ impl Page {
     }
 }
 
-/// A text as it may stand in an element or a quoted attribute.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            // Would turn around what follows it, so that a reader sees another text than is there.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
-            '\n' | '\t' => escaped.push(character),
-            _ if character.is_control() => escaped.push('\u{fffd}'),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
-}
-
 const STYLE: &str = include_str!("page.css");
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn markup_in_a_text_stays_text() {
-        assert_eq!(
-            escape("<script>alert('x')</script> & \"y\""),
-            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;y&quot;"
-        );
-    }
-
-    #[test]
-    fn characters_that_deceive_the_reader_are_shown_as_unreadable() {
-        assert_eq!(escape("a\u{202e}b\u{0}c\nd"), "a\u{fffd}b\u{fffd}c\nd");
-    }
 
     #[test]
     fn a_page_forbids_scripts_frames_and_copies() {

@@ -4,8 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::facts::{facts, glance};
-use super::html::{Page, escape};
+use super::html::Page;
 use super::review::{Case, Decision, Ending};
+use crate::markup::escape;
 
 /// The longest comment, in characters.
 pub(super) const COMMENT_CHARACTERS_MAX: usize = 10_000;

@@ -1,6 +1,7 @@
 //! The command line: what it takes, and what needs no coordinator to be done.
 
 mod dev;
+mod graph;
 mod health;
 mod validate;
 
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand};
 use crate::settings::CONFIG_VARIABLE;
 
 pub use dev::Dev;
+pub use graph::Graph;
 pub use health::{Error as HealthError, health};
 pub use validate::validate;
 
@@ -44,6 +46,8 @@ pub enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Draw a state machine with what undoes each step
+    Graph(Graph),
     /// Ask a coordinator whether its database answers and its broker is connected; exit with 1 if not
     Health {
         /// Where it is

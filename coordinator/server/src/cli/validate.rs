@@ -43,7 +43,7 @@ fn check(name: &str, text: &str, output: &mut dyn Write) -> io::Result<bool> {
 }
 
 /// The first line has the form that editors make a link of.
-fn write_fault(name: &str, fault: &Fault, output: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_fault(name: &str, fault: &Fault, output: &mut dyn Write) -> io::Result<()> {
     let severity = match fault.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -62,7 +62,7 @@ fn write_fault(name: &str, fault: &Fault, output: &mut dyn Write) -> io::Result<
     writeln!(output, "    remedy {}", fault.remedy)
 }
 
-fn read(file: &Path) -> io::Result<String> {
+pub(super) fn read(file: &Path) -> io::Result<String> {
     if file != Path::new("-") {
         return std::fs::read_to_string(file);
     }
