@@ -16,3 +16,4 @@ mod services;
 mod settings;
 mod shutdown;
 mod timers;
+mod watch;

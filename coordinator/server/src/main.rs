@@ -40,6 +40,7 @@ fn run() -> anyhow::Result<ExitCode> {
             graph.draw(&mut io::stdout().lock(), &mut io::stderr().lock())?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Watch(watch) => watch.run(&mut io::stdout().lock()),
         Command::Health { url } => {
             health(&url)?;
             Ok(ExitCode::SUCCESS)

@@ -1,21 +1,21 @@
 //! The table of what each applicant's saga does: drawn over itself on a terminal, a line for each change elsewhere.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write as _};
 
-use console::{Style, Term, measure_text_width};
+use console::{Style, measure_text_width};
+use sagamore::cli::Canvas;
 use sagamore_loan::applicants::Applicant;
 use sagamore_loan::{Progress, Step, StepState};
 
 /// The table.
 pub struct Board {
-    term: Term,
+    /// `None` where nothing can be drawn.
+    canvas: Option<Canvas>,
     /// Where the API is, for what a person can do.
     url: String,
     /// Whether nobody has to be asked for anything.
     is_alone: bool,
-    /// Rows that were drawn last.
-    drawn: usize,
     /// What was said of each applicant last, where nothing can be drawn.
     said: HashMap<String, String>,
 }
@@ -24,10 +24,9 @@ impl Board {
     /// A table that was not drawn yet.
     pub fn new(url: String, is_alone: bool) -> Board {
         Board {
-            term: Term::stdout(),
+            canvas: Canvas::of_stdout(),
             url,
             is_alone,
-            drawn: 0,
             said: HashMap::new(),
         }
     }
@@ -37,31 +36,23 @@ impl Board {
     /// # Errors
     /// The terminal is gone.
     pub fn show(&mut self, all: &[(Applicant, Progress)]) -> io::Result<()> {
-        if !self.term.is_term() {
+        let Some(canvas) = &self.canvas else {
             return self.say(all);
-        }
-        let (height, width) = self.term.size();
-        let (height, width) = (usize::from(height), usize::from(width).max(WIDTH_MIN));
+        };
+        let (_, width) = canvas.size();
         let lines = |lines: fn(&Board, &Applicant, &Progress, usize) -> Vec<String>| {
             let all = all.iter();
             let all = all.flat_map(|(applicant, progress)| lines(self, applicant, progress, width));
             all.collect::<Vec<String>>()
         };
-        // What has scrolled away can't be taken back, so the table must not be taller than the window.
         let mut drawn = lines(Board::lines);
-        if rows(&drawn, width) >= height {
+        if !canvas.holds(&drawn) {
             drawn = lines(Board::line);
         }
-        self.term.move_cursor_up(self.drawn)?;
-        // Line by line: a window that is cleared from its first row on goes into the terminal's history.
-        let written: String = drawn
-            .iter()
-            .map(|line| format!("{line}{CLEAR_TO_END_OF_LINE}\n"))
-            .collect();
-        self.term.write_str(&written)?;
-        self.term.clear_to_end_of_screen()?;
-        self.drawn = rows(&drawn, width);
-        Ok(())
+        match &mut self.canvas {
+            Some(canvas) => canvas.draw(&drawn),
+            None => Ok(()),
+        }
     }
 
     fn say(&mut self, all: &[(Applicant, Progress)]) -> io::Result<()> {
@@ -70,7 +61,7 @@ impl Board {
             let steps: Vec<String> = progress.steps.iter().map(told).collect();
             let line = format!("{} {}", standing(progress), steps.join(" "));
             if self.said.get(name) != Some(&line) {
-                self.term.write_line(&format!("{name:<5} {line}"))?;
+                writeln!(io::stdout(), "{name:<5} {line}")?;
                 self.said.insert(name.clone(), line);
             }
         }
@@ -148,12 +139,6 @@ fn wrapped(steps: &[Step], width: usize) -> Vec<String> {
     lines
 }
 
-/// The rows that lines take: one that is longer than the window goes on in the next row.
-fn rows(lines: &[String], width: usize) -> usize {
-    let rows = |line: &String| measure_text_width(line).div_ceil(width).max(1);
-    lines.iter().map(rows).sum()
-}
-
 fn coloured(step: &Step) -> String {
     sign(step.state).1.apply_to(told(step)).to_string()
 }
@@ -201,9 +186,6 @@ fn cut(line: &str, width: usize) -> String {
     console::truncate_str(line, width, "…").into_owned()
 }
 
-const CLEAR_TO_END_OF_LINE: &str = "\x1b[K";
-const WIDTH_MIN: usize = 40;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,12 +216,6 @@ mod tests {
                 "      … AssessRisk"
             ]
         );
-    }
-
-    #[test]
-    fn a_long_line_takes_several_rows() {
-        let lines = ["a".repeat(81), String::new(), "b".repeat(80)];
-        assert_eq!(rows(&lines, 80), 4);
     }
 
     #[test]

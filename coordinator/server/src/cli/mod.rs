@@ -1,9 +1,11 @@
 //! The command line: what it takes, and what needs no coordinator to be done.
 
+mod canvas;
 mod dev;
 mod graph;
 mod health;
 mod validate;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -11,10 +13,12 @@ use clap::{Parser, Subcommand};
 
 use crate::settings::CONFIG_VARIABLE;
 
+pub use canvas::Canvas;
 pub use dev::Dev;
 pub use graph::Graph;
 pub use health::{Error as HealthError, health};
 pub use validate::validate;
+pub use watch::Watch;
 
 /// A message-driven saga coordinator on RabbitMQ and Postgres.
 #[derive(Debug, Parser)]
@@ -48,6 +52,8 @@ pub enum Command {
     },
     /// Draw a state machine with what undoes each step
     Graph(Graph),
+    /// Follow an execution until it ends; exit with 0 if it succeeded
+    Watch(Watch),
     /// Ask a coordinator whether its database answers and its broker is connected; exit with 1 if not
     Health {
         /// Where it is

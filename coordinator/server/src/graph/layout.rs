@@ -208,30 +208,32 @@ fn read<'a>(
             label: label.x.zip(label.y).filter(|_| has_label),
         });
     }
-    let right = nodes.iter().map(|node| {
-        let undo = node.undo.map_or(0.0, |undo| undo.left + undo.width);
-        undo.max(node.body.left + node.body.width)
-    });
-    let bottom = nodes.iter().map(|node| node.body.top + node.body.height);
-    let labels = edges.iter().filter_map(|edge| {
-        let width = label_width(edge.edge?.label.as_deref()?);
-        edge.label.map(|(x, _)| x + width / 2.0)
-    });
-    let corners = || edges.iter().flat_map(|edge| edge.points.iter().copied());
-    let marked = marks.iter().map(|(_, y)| y + MARK / 2.0);
+    let (width, height) = extent(&nodes, &edges, &marks);
     Laid {
-        width: right
-            .chain(labels)
-            .chain(corners().map(|(x, _)| x))
-            .fold(0.0, f64::max),
-        height: bottom
-            .chain(marked)
-            .chain(corners().map(|(_, y)| y))
-            .fold(0.0, f64::max),
+        width,
+        height,
         nodes,
         edges,
         marks,
     }
+}
+
+/// How far to the right and down anything is.
+fn extent(nodes: &[LaidNode<'_>], edges: &[LaidEdge<'_>], marks: &[(f64, f64)]) -> (f64, f64) {
+    let areas = nodes.iter().flat_map(|node| [Some(node.body), node.undo]);
+    let corners = areas
+        .flatten()
+        .map(|area| (area.left + area.width, area.top + area.height));
+    let labels = edges.iter().filter_map(|edge| {
+        let width = label_width(edge.edge?.label.as_deref()?);
+        edge.label.map(|(x, y)| (x + width / 2.0, y))
+    });
+    let points = edges.iter().flat_map(|edge| edge.points.iter().copied());
+    let marks = marks.iter().map(|(x, y)| (x + MARK / 2.0, y + MARK / 2.0));
+    let all = corners.chain(labels).chain(points).chain(marks);
+    all.fold((0.0, 0.0), |(right, bottom), (x, y)| {
+        (f64::max(right, x), f64::max(bottom, y))
+    })
 }
 
 fn place_node<'a>(node: &'a Node, size: Size<'a>, middle: Option<(f64, f64)>) -> LaidNode<'a> {
