@@ -228,8 +228,8 @@ impl Story {
     /// The row around the iteration that ended is the Map's.
     fn iteration_over(&mut self, before: Place) -> Place {
         let is_map = |row: usize| self.rows[row].iterations.is_some();
-        let map = [before.row, before.around].into_iter().flatten();
-        let map = map.clone().find(|row| is_map(*row));
+        let mut near = [before.row, before.around].into_iter().flatten();
+        let map = near.find(|row| is_map(*row));
         if let Some((over, _)) = map.and_then(|map| self.rows[map].iterations.as_mut()) {
             *over += 1;
         }

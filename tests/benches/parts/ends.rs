@@ -9,7 +9,6 @@ use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions}
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Connection, ConnectionProperties, Consumer};
 use sagamore_messages::Names;
-use sagamore_tests::live::Broker;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -24,9 +23,8 @@ pub struct Ends {
 
 impl Ends {
     /// Binds a queue of its own to the coordinator's events.
-    pub async fn listen(names: &Names) -> Result<Ends> {
-        let connection =
-            Connection::connect(&Broker::url()?, ConnectionProperties::default()).await?;
+    pub async fn listen(url: &str, names: &Names) -> Result<Ends> {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
         let own = QueueDeclareOptions {
             exclusive: true,

@@ -18,11 +18,6 @@ impl Figures {
         self.at(0.5)
     }
 
-    /// How many times the median of others this one is.
-    pub fn median_over(&self, others: &Figures) -> f64 {
-        self.median().as_secs_f64() / others.median().as_secs_f64()
-    }
-
     /// The one below which this share lies.
     fn at(&self, share: f64) -> Duration {
         let mut times = self.0.clone();
