@@ -55,7 +55,7 @@ impl Embedded {
     /// The bytes that it has written to disks so far.
     pub fn written_bytes(&self) -> Result<u64> {
         let io = fs::read_to_string(format!("/proc/{}/io", self.child.id()))?;
-        figure(&io, "wchar:")
+        figure(&io, "write_bytes:")
     }
 
     pub async fn stop(mut self) -> Result<()> {

@@ -1,11 +1,13 @@
 //! The context object, and the randomness of the language.
 
+use std::cell::OnceCell;
+
 use serde_json::{Map, Value, json};
 
 use super::turn::Turn;
 use crate::history::Payload;
 use crate::ids::ScopeId;
-use crate::query::{Data, Random};
+use crate::query::{Context, Data, Random};
 
 /// Where a query is evaluated: what `$$.State` and `$$.Task` are.
 pub(crate) struct Place<'a> {
@@ -23,9 +25,62 @@ pub(crate) struct Place<'a> {
     pub item: Option<(u32, Value)>,
 }
 
+/// The context object at a place, made as far as queries ask for it.
+pub(crate) struct PlaceContext<'a> {
+    turn: &'a Turn<'a>,
+    place: Place<'a>,
+    without_input: OnceCell<Value>,
+    whole: OnceCell<Value>,
+}
+
+impl<'a> PlaceContext<'a> {
+    pub(crate) fn new(turn: &'a Turn<'_>, place: Place<'a>) -> PlaceContext<'a> {
+        PlaceContext {
+            turn,
+            place,
+            without_input: OnceCell::new(),
+            whole: OnceCell::new(),
+        }
+    }
+
+    /// The same with an item in hand.
+    pub(crate) fn of_item(mut self, index: u32, value: Value) -> Self {
+        self.place.item = Some((index, value));
+        self
+    }
+}
+
+impl Context for PlaceContext<'_> {
+    fn whole(&self) -> &Value {
+        self.whole.get_or_init(|| {
+            let mut whole = self.without_input().clone();
+            if let Some(Value::Object(execution)) = whole.get_mut("Execution") {
+                let input = (*self.turn.execution.head.start.input).clone();
+                execution.shift_insert(1, "Input".to_owned(), input);
+            }
+            whole
+        })
+    }
+
+    fn without_input(&self) -> &Value {
+        self.without_input
+            .get_or_init(|| self.turn.context(&self.place))
+    }
+
+    fn input(&self) -> Option<&Value> {
+        Some(&self.turn.execution.head.start.input)
+    }
+}
+
+impl std::fmt::Debug for PlaceContext<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "the context of {}", self.place.state)
+    }
+}
+
 impl Turn<'_> {
-    /// `$$` at this place. Source: Step Functions, "Context object".
-    pub(crate) fn context(&self, place: &Place<'_>) -> Value {
+    /// `$$` at this place, but for `Execution.Input`. Source: Step Functions, "Context object".
+    fn context(&self, place: &Place<'_>) -> Value {
         let head = &self.execution.head;
         let mut state = Map::new();
         state.insert("Name".to_owned(), json!(place.state));
@@ -39,7 +94,6 @@ impl Turn<'_> {
         let mut context = json!({
             "Execution": {
                 "Id": head.start.arn,
-                "Input": *head.start.input,
                 "StartTime": milliseconds(head.started_at),
                 "Name": head.start.name,
                 "RoleArn": head.start.role_arn,
@@ -81,7 +135,11 @@ impl Turn<'_> {
 }
 
 /// What a query reads at a place.
-pub(crate) fn data<'a>(input: &'a Payload, context: &'a Value, random: Random) -> Data<'a> {
+pub(crate) fn data<'a>(
+    input: &'a Payload,
+    context: &'a PlaceContext<'_>,
+    random: Random,
+) -> Data<'a> {
     Data {
         input,
         context,

@@ -21,7 +21,7 @@ use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
 use crate::input::{Ignored, Input, Reply, Start};
 use crate::{delivery, states};
 
-pub(crate) use context::{Place, data};
+pub(crate) use context::{Place, PlaceContext, data};
 pub(crate) use dispatch::Errand;
 pub(crate) use task::too_large_failure;
 pub(crate) use turn::{Failure, Turn, in_state};

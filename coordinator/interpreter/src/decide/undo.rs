@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Taken;
-use super::context::data;
+use super::context::{PlaceContext, data};
 use super::dispatch::Errand;
 use super::task::undo_name;
 use super::turn::{Failure, Turn};
@@ -49,7 +49,8 @@ impl<'a> Turn<'a> {
         let compensation = self.compensation(entry)?;
         let (step, undo) = (self.step(entry)?, self.undo(entry)?);
         let state = undo_name(step.state.as_str());
-        let context = self.context(&self.undo_place(entry, &state, self.next_token(0))?);
+        let place = self.undo_place(entry, &state, self.next_token(0))?;
+        let context = PlaceContext::new(self, place);
         let data = data(&undo.input, &context, self.random());
         let number = |seconds: &Seconds, field: &str| match seconds {
             Seconds::Literal(seconds) => Ok(*seconds),

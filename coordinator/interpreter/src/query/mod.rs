@@ -19,5 +19,5 @@ mod template;
 pub use error::Error;
 pub use expression::Expression;
 pub use path::{Path, ReferencePath};
-pub use scope::{Data, Random};
+pub use scope::{Context, Data, Random};
 pub use template::Template;

@@ -11,9 +11,33 @@ pub struct Data<'a> {
     /// What `$` stands for: the state's input, or its result.
     pub input: &'a Value,
     /// What `$$` stands for: the context object.
-    pub context: &'a Value,
+    pub context: &'a dyn Context,
     /// Where States.UUID and States.MathRandom draw from.
     pub random: Random,
+}
+
+/// The context object. It holds all that the execution was started with, which may be large, so it is asked for in parts.
+pub trait Context: std::fmt::Debug {
+    /// All of it.
+    fn whole(&self) -> &Value;
+    /// All of it but `Execution.Input`.
+    fn without_input(&self) -> &Value;
+    /// `Execution.Input`; `None` when it has none.
+    fn input(&self) -> Option<&Value>;
+}
+
+impl Context for Value {
+    fn whole(&self) -> &Value {
+        self
+    }
+
+    fn without_input(&self) -> &Value {
+        self
+    }
+
+    fn input(&self) -> Option<&Value> {
+        self.get("Execution")?.get("Input")
+    }
 }
 
 /// A deterministic source of random bytes: the same seed gives the same draws, in order.

@@ -1,11 +1,9 @@
 //! How data flows through a state: InputPath, Parameters, ResultSelector, ResultPath, OutputPath.
 //! Source: States Language, "Input and output processing".
 
-use std::cell::OnceCell;
-
 use serde_json::{Map, Value};
 
-use crate::decide::{Failure, Place, Turn, data, too_large_failure};
+use crate::decide::{Failure, Place, PlaceContext, Turn, data, too_large_failure};
 use crate::definition::State;
 use crate::execution::Broken;
 use crate::history::Payload;
@@ -19,10 +17,7 @@ pub(super) struct Flow<'a> {
     entered_event: u64,
     /// What the state got.
     pub(super) raw: Payload,
-    turn: &'a Turn<'a>,
-    place: Place<'a>,
-    /// Made when a query is evaluated: most states have none, and it holds the whole input of the execution.
-    context: OnceCell<Value>,
+    context: PlaceContext<'a>,
     random: Random,
 }
 
@@ -48,23 +43,20 @@ impl<'a> Flow<'a> {
             state,
             entered_event: position.entered_event,
             raw: position.input.clone(),
-            turn,
-            place,
-            context: OnceCell::new(),
+            context: PlaceContext::new(turn, place),
             random: turn.random(),
         })
     }
 
     /// The same where an item of the state's own is in hand: for `ItemSelector`.
     pub(super) fn of_item(mut self, index: u32, value: Value) -> Self {
-        self.place.item = Some((index, value));
+        self.context = self.context.of_item(index, value);
         self
     }
 
     /// What a query reads, with `input` as its `$`.
     pub(super) fn data<'d>(&'d self, input: &'d Payload) -> Data<'d> {
-        let context = self.context.get_or_init(|| self.turn.context(&self.place));
-        data(input, context, self.random.clone())
+        data(input, &self.context, self.random.clone())
     }
 
     /// The effective input: `InputPath` applied.
