@@ -2,6 +2,8 @@
 //!
 //! The tests are those of `bus`, which RabbitMQ passes, word for word.
 
+#[path = "../bus/amqplib.rs"]
+mod amqplib;
 mod broker;
 #[path = "../bus/intake.rs"]
 mod intake;

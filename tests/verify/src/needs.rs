@@ -21,6 +21,7 @@ pub enum Need {
     Postgres,
     RabbitMq,
     Pika,
+    Node,
 }
 
 /// Where the tools are of which a test or a server needs the path.
@@ -66,6 +67,7 @@ pub fn of_run(account: &Account) -> Vec<Need> {
         (Need::Postgres, postgres),
         (Need::RabbitMq, rabbitmq),
         (Need::Pika, true),
+        (Need::Node, true),
     ]
     .into_iter()
     .filter_map(|(need, wanted)| wanted.then_some(need))
@@ -89,6 +91,7 @@ pub fn look(needs: &[Need]) -> Result<Tools, Missing> {
             Need::Postgres => keep(&mut tools.postgres, newest_postgres()),
             Need::RabbitMq => keep(&mut tools.rabbitmq, rabbitmq()),
             Need::Pika => keep(&mut tools.python, python_with_pika()),
+            Need::Node => on_path("node").is_some() && on_path("npm").is_some(),
         };
         if !found {
             missing.push(need);
@@ -123,6 +126,7 @@ impl Need {
             Self::Postgres => "PostgreSQL's programs (initdb, postgres)",
             Self::RabbitMq => "RabbitMQ's programs (rabbitmq-server, and epmd of Erlang)",
             Self::Pika => "a Python 3 that can import pika; PIKA_PYTHON may name it",
+            Self::Node => "Node and npm (node, npm), which brings amqplib",
         }
     }
 
@@ -136,6 +140,7 @@ impl Need {
             Self::Postgres => &["postgresql"],
             Self::RabbitMq => &["rabbitmq-server"],
             Self::Pika => &["python3-pika"],
+            Self::Node => &["nodejs", "npm"],
         }
     }
 
@@ -147,6 +152,7 @@ impl Need {
             Self::Postgres => Some("brew install postgresql@17"),
             Self::RabbitMq => Some("brew install rabbitmq"),
             Self::Pika => Some("python3 -m pip install --user --break-system-packages pika"),
+            Self::Node => Some("brew install node"),
         }
     }
 
@@ -159,7 +165,8 @@ impl Need {
             | Self::Setpriv
             | Self::Postgres
             | Self::RabbitMq
-            | Self::Pika => None,
+            | Self::Pika
+            | Self::Node => None,
         }
     }
 }
