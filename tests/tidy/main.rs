@@ -43,6 +43,7 @@ fn findings(sources: &[Source]) -> Vec<Finding> {
         })
         .flatten()
         .collect();
+    findings.extend(shape::check_together(sources));
     findings.sort();
     findings
 }

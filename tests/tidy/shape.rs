@@ -6,6 +6,9 @@ use crate::source::{Line, Source, item_end};
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
+/// Packages that stay small, and how many lines their sources may have together.
+const PACKAGE_LINES_MAX: &[(&str, usize)] = &[("coordinator/dev-broker", 2_500)];
+
 /// Names that say nothing, and so gather everything.
 const NAMELESS: &[&str] = &["utils", "common", "helpers"];
 
@@ -44,6 +47,25 @@ pub fn check(source: &Source) -> Vec<Finding> {
                  in functions of their own"
             );
             findings.push(find(begin + 1, fault));
+        }
+    }
+    findings
+}
+
+/// Which packages have grown past what was agreed.
+pub fn check_together(sources: &[Source]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (package, lines_max) in PACKAGE_LINES_MAX {
+        let folder = format!("{package}/src/");
+        let of_it = sources.iter();
+        let of_it = of_it.filter(|it| it.is_rust() && it.path.starts_with(&folder));
+        let lines: usize = of_it.map(|source| source.lines.len()).sum();
+        if lines > *lines_max {
+            findings.push(Finding {
+                path: (*package).to_owned(),
+                line: 1,
+                fault: format!("{lines} lines, more than {lines_max}: it stays small, or something else takes its place"),
+            });
         }
     }
     findings
@@ -146,5 +168,25 @@ mod tests {
         check_text("a/utils.rs", "", &[&format!("a/utils.rs:1: {fault}")]);
         check_text("common/mod.rs", "", &[&format!("common/mod.rs:1: {fault}")]);
         check_text("a/commons.rs", "", &[]);
+    }
+
+    #[test]
+    fn a_package_that_outgrows_what_was_agreed_is_found() {
+        let file = |path: &str, lines| Source::new(path, &"\n".repeat(lines));
+        let agreed = [
+            file("coordinator/dev-broker/src/a.rs", 1_500),
+            file("coordinator/dev-broker/src/b/c.rs", 1_000),
+            file("coordinator/dev-broker/tests/a.rs", 400),
+        ];
+        assert_eq!(check_together(&agreed), []);
+        let more = file("coordinator/dev-broker/src/d.rs", 1);
+        let all: Vec<Source> = agreed.into_iter().chain([more]).collect();
+        let found = check_together(&all);
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].fault.starts_with("2501 lines, more than 2500"),
+            "{}",
+            found[0]
+        );
     }
 }
