@@ -39,17 +39,13 @@ impl<S: Store> Post<S> {
                 biased;
                 () = stop.cancelled() => break,
                 Some(_) = under_way.join_next() => {}
-                next = self.letters.next(), if under_way.len() < WINDOW => match next {
-                    Some(NextLetter::Here(letter)) => self.deliver(letter, &mut under_way, &stop).await,
-                    Some(NextLetter::Stored(numbers)) => {
-                        let reading = self.read(&numbers);
-                        let Some(letters) = stop.run_until_cancelled(reading).await else { break };
-                        for letter in letters {
-                            self.deliver(letter, &mut under_way, &stop).await;
-                        }
+                next = self.letters.next(), if under_way.len() < WINDOW => {
+                    let Some(next) = next else { break };
+                    let handing_on = self.hand_on(next, &mut under_way, &stop);
+                    if stop.run_until_cancelled(handing_on).await.is_none() {
+                        break;
                     }
-                    None => break,
-                },
+                }
             }
         }
         let ending = async { while under_way.join_next().await.is_some() {} };
@@ -57,6 +53,21 @@ impl<S: Store> Post<S> {
             tracing::warn!(
                 "not all letters are delivered at the stop; another coordinator does it"
             );
+        }
+    }
+
+    async fn hand_on(
+        &self,
+        next: NextLetter,
+        under_way: &mut JoinSet<()>,
+        stop: &CancellationToken,
+    ) {
+        let letters = match next {
+            NextLetter::Here(letter) => vec![letter],
+            NextLetter::Stored(numbers) => self.read(&numbers).await,
+        };
+        for letter in letters {
+            self.deliver(letter, under_way, stop).await;
         }
     }
 

@@ -76,3 +76,50 @@ fn title(file: &Path) -> String {
         name => name.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(format: Format, definition: &str) -> (anyhow::Result<()>, String, String) {
+        let directory =
+            std::env::temp_dir().join(format!("sagamore-graph-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&directory).unwrap();
+        let file = directory.join("pay.asl.json");
+        std::fs::write(&file, definition).unwrap();
+        let graph = Graph {
+            file,
+            format,
+            output: None,
+        };
+        let (mut output, mut complaints) = (Vec::new(), Vec::new());
+        let drawn = graph.draw(&mut output, &mut complaints);
+        std::fs::remove_dir_all(directory).unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (drawn, text(output), text(complaints))
+    }
+
+    #[test]
+    fn a_picture_has_the_name_of_its_file() {
+        let (drawn, output, _) = draw(
+            Format::Svg,
+            r#"{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#,
+        );
+        drawn.unwrap();
+        assert!(output.starts_with("<svg "), "{output}");
+        assert!(output.contains("<title>pay</title>"), "{output}");
+    }
+
+    #[test]
+    fn of_a_definition_that_is_refused_the_faults_are_told() {
+        let (drawn, output, complaints) = draw(Format::Mermaid, r#"{"StartAt":"A","States":{}}"#);
+        let refused = drawn.unwrap_err().to_string();
+        assert!(
+            refused.ends_with("pay.asl.json is refused; nothing is drawn"),
+            "{refused}"
+        );
+        assert_eq!(output, "");
+        assert!(complaints.contains("pay.asl.json:1:"), "{complaints}");
+        assert!(complaints.contains("remedy"), "{complaints}");
+    }
+}
