@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use sagamore::store::{Outgoing, SetAside};
-use sagamore_interpreter::{Entry, Head, HistoryRecord, Incident, Scope};
+use sagamore_interpreter::{Entry, Head, HistoryRecord, Incident, Input, Scope};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,6 +20,7 @@ fn rows_are_read_for_ever() {
     check::<Outgoing>(include_str!("golden/outgoing.jsonl"));
     check::<Incident>(include_str!("golden/incident.jsonl"));
     check::<SetAside>(include_str!("golden/set_aside.jsonl"));
+    check::<Input>(include_str!("golden/letter.jsonl"));
 }
 
 #[test]
