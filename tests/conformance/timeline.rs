@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use sagamore_interpreter::{
-    Child, ChildEnd, ClaimedEffect, Decision, Destination, Ignored, Input, Reply, Sequence, Status,
+    Child, ChildEnd, ClaimedEffect, Decision, Ignored, Input, Reply, Route, Sequence, Status,
 };
 use sagamore_tests::saga::Saga;
 use sagamore_tests::saga::text::Writer;
@@ -249,8 +249,8 @@ impl Run {
         let task = self.task(attempt)?;
         let mut sent = self.saga()?.dispatched.iter();
         let dispatch = sent.find(|(sent, _)| *sent == task).map(|(_, it)| it);
-        match dispatch.map(|dispatch| &dispatch.destination) {
-            Some(Destination::Execution(child)) => Ok((task, child.clone())),
+        match dispatch.map(|dispatch| &dispatch.route) {
+            Some(Route::Execution(child)) => Ok((task, child.clone())),
             _ => bail!("{} starts no execution", attempt.state),
         }
     }

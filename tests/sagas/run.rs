@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use sagamore_interpreter::{
-    Child, ChildEnd, ClaimedEffect, Destination, Dispatch, Input, Payload, Reply, Sequence, Status,
+    Child, ChildEnd, ClaimedEffect, Dispatch, Input, Payload, Reply, Route, Sequence, Status,
 };
 use sagamore_tests::saga::text::Writer;
 use sagamore_tests::saga::{Choices, Saga, Services, definition, input};
@@ -114,7 +114,7 @@ impl Run {
         task: Sequence,
         message: Dispatch,
     ) -> Result<()> {
-        if let Destination::Execution(child) = &message.destination {
+        if let Route::Execution(child) = &message.route {
             let child = child.clone();
             return self.start_child(choices, task, message, &child);
         }
@@ -297,7 +297,7 @@ impl Run {
                 self.take(reply)?;
             } else if !self.messages.is_empty() {
                 let (task, message) = self.messages.remove(0);
-                if let Destination::Execution(child) = &message.destination {
+                if let Route::Execution(child) = &message.route {
                     self.take(started(task, child, self.saga.now))?;
                     self.take(ended(task, child, &mut choices, self.saga.now))?;
                     continue;

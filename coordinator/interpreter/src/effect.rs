@@ -68,7 +68,9 @@ pub enum WaitKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dispatch {
     /// Where to.
-    pub destination: Destination,
+    pub route: Route,
+    /// Whether the task is told once the broker has its message.
+    pub is_told: bool,
     /// The state, `Compensate(<state>)` for an undo.
     pub state: String,
     /// The attempt, from 1.
@@ -86,16 +88,12 @@ pub struct Dispatch {
 }
 
 /// Where a [`Dispatch`] goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination {
-    /// A queue, through the default exchange.
-    Queue {
-        /// Its name.
-        name: String,
-        /// Whether the task is told once the broker has the message.
-        is_told: bool,
-    },
-    /// An exchange; the task is told once the broker has the message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Route {
+    /// A queue, through the default exchange; it must be there.
+    Queue(String),
+    /// An exchange; whether anybody listens is not our concern.
     Exchange {
         /// Its name.
         exchange: String,

@@ -11,7 +11,7 @@ use super::Saga;
 mod map;
 mod sent;
 
-use sent::{body, destination, said};
+use sent::{body, route, said};
 
 /// The longest payload that is written out.
 const PAYLOAD_CHARACTERS_MAX: usize = 600;
@@ -130,7 +130,7 @@ impl Writer<'_> {
                 };
                 format!(
                     "     > {number} {} for {} attempt {} key {}{compensates}{due} deadline {} body {}",
-                    destination(&dispatch.destination),
+                    route(&dispatch.route, dispatch.is_told),
                     dispatch.state,
                     dispatch.attempt,
                     dispatch.key,

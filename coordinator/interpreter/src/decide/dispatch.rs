@@ -6,7 +6,7 @@ use super::task::{heartbeat_due, seconds, too_large_failure};
 use super::turn::{Failure, Turn, in_state};
 use crate::definition::Resource;
 use crate::delivery::{self, Delivery, Sender};
-use crate::effect::{Announcement, CustomEvent, Destination, Dispatch, Wait, WaitKind};
+use crate::effect::{Announcement, CustomEvent, Dispatch, Route, Wait, WaitKind};
 use crate::execution::Broken;
 use crate::history::{Event, Outcome, Payload, TaskScheduled};
 use crate::ids::{Runner, ScopeId, Sequence};
@@ -70,7 +70,7 @@ impl<'a> Turn<'a> {
         let delivery = delivery::deliver(errand.resource, &errand.arguments, &sender);
         Ok(match delivery {
             Ok(Delivery::Sent {
-                destination: Destination::Execution(child),
+                route: Route::Execution(child),
                 ..
             }) if delivery::is_nested_too_deep(&child) => Err(Failure::new(
                 "Sagamore.NestingLimitExceeded",
@@ -97,7 +97,7 @@ impl<'a> Turn<'a> {
         self.arm(runner, errand)?;
         let (child, receipt) = match delivery {
             Delivery::Sent {
-                destination: Destination::Execution(child),
+                route: Route::Execution(child),
                 ..
             } => (child.is_waited_for.then(|| child.id()), None),
             Delivery::Sent { receipt, .. } => (None, receipt.clone()),
@@ -131,15 +131,18 @@ impl<'a> Turn<'a> {
             .map_or_else(|| errand.resource.timeout_default(), seconds);
         let deadline = self.now.checked_add(timeout).unwrap_or(Timestamp::MAX);
         let task = self.schedule(runner, &errand, &delivery, deadline)?;
-        let (destination, body) = match delivery {
+        let (route, is_told, body) = match delivery {
             Delivery::Sent {
-                destination, body, ..
-            } => (destination, body),
+                route,
+                is_told,
+                body,
+                ..
+            } => (route, is_told, body),
             Delivery::Told { events, answer } => {
                 return self.tell_all(runner, task, events, answer);
             }
         };
-        if let Destination::Review(_) = destination {
+        if let Route::Review(_) = route {
             let submitted = Event::TaskSubmitted {
                 runner,
                 resource: errand.resource.to_string(),
@@ -149,7 +152,8 @@ impl<'a> Turn<'a> {
             self.announce(Announcement::ReviewWaiting { task });
         }
         let dispatch = Dispatch {
-            destination,
+            route,
+            is_told,
             state: errand.state,
             attempt: errand.attempt,
             token: (self.sealer)(self.execution.head.id, task),

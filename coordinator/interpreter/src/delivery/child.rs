@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Delivery, Parameters, Sender};
 use crate::definition::{Action, Pattern, Resource};
-use crate::effect::{Body, Child, Destination};
+use crate::effect::{Body, Child, Route};
 use crate::history::{Payload, Status};
 use crate::ids::ExecutionId;
 use crate::input::{ChildEnd, Reply};
@@ -49,7 +49,8 @@ pub(super) fn start_execution(
         depth: depth(sender, is_waited_for),
     };
     Ok(Delivery::Sent {
-        destination: Destination::Execution(child),
+        route: Route::Execution(child),
+        is_told: false,
         body: Body::Json(Payload::new(input)),
         receipt: None,
     })

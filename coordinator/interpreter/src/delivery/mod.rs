@@ -7,7 +7,7 @@ mod services;
 use serde_json::{Map, Value};
 
 use crate::definition::{Action, Integration, Pattern, Resource};
-use crate::effect::{Body, CustomEvent, Destination};
+use crate::effect::{Body, CustomEvent, Route};
 use crate::execution::Head;
 use crate::history::Payload;
 use crate::ids::Sequence;
@@ -20,7 +20,9 @@ pub(crate) enum Delivery {
     /// They are sent, and somebody answers.
     Sent {
         /// Where to.
-        destination: Destination,
+        route: Route,
+        /// Whether the task is told once the broker has its message.
+        is_told: bool,
         /// What is sent.
         body: Body,
         /// What is known of the message beside its id, for the answer once the broker has it.
@@ -51,34 +53,33 @@ pub(crate) fn deliver(
     arguments: &Payload,
     sender: &Sender<'_>,
 ) -> Result<Delivery, String> {
-    let sent = |destination, body: &Payload| {
+    let sent = |route, is_told, body: &Payload| {
         Ok(Delivery::Sent {
-            destination,
+            route,
+            is_told,
             body: Body::Json(body.clone()),
             receipt: None,
         })
     };
-    let queue = |name: &str| Destination::Queue {
-        name: name.to_owned(),
-        is_told: false,
-    };
     match resource {
-        Resource::Queue(name) | Resource::Function { name, .. } => sent(queue(name), arguments),
+        Resource::Queue(name) | Resource::Function { name, .. } => {
+            sent(Route::Queue(name.clone()), false, arguments)
+        }
         Resource::Exchange {
             exchange,
             routing_key,
         } => {
             let (exchange, routing_key) = (exchange.clone(), routing_key.clone());
-            let exchange = Destination::Exchange {
+            let route = Route::Exchange {
                 exchange,
                 routing_key,
             };
-            sent(exchange, arguments)
+            sent(route, true, arguments)
         }
-        Resource::Review(name) => sent(Destination::Review(name.clone()), arguments),
+        Resource::Review(name) => sent(Route::Review(name.clone()), false, arguments),
         Resource::Saga(machine) => {
             let child = child::of_saga(machine, sender);
-            sent(Destination::Execution(child), arguments)
+            sent(Route::Execution(child), false, arguments)
         }
         Resource::Integration(Integration {
             action, pattern, ..
@@ -86,8 +87,7 @@ pub(crate) fn deliver(
             // What does not wait for the service's own answer is shown as submitted once the broker has it.
             let is_told = *pattern != Pattern::Response;
             if let Action::Adapter(name) = action {
-                let name = name.clone();
-                return sent(Destination::Queue { name, is_told }, arguments);
+                return sent(Route::Queue(name.clone()), is_told, arguments);
             }
             let parameters = Parameters::of(arguments)?;
             match action {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Delivery, Parameters};
 use crate::definition::{Action, Integration, Pattern, function_name};
-use crate::effect::{Body, Destination};
+use crate::effect::{Body, Route};
 use crate::history::Payload;
 use crate::limits::BROKER_NAME_BYTES_MAX;
 
@@ -29,7 +29,8 @@ pub(super) fn invoke(parameters: &Parameters<'_>, is_told: bool) -> Result<Deliv
     let name = function_name(function).unwrap_or_default();
     let payload = parameters.members.get("Payload").cloned();
     Ok(Delivery::Sent {
-        destination: queue(parameters, "FunctionName", name, is_told)?,
+        route: queue(parameters, "FunctionName", name)?,
+        is_told,
         body: Body::Json(Payload::new(payload.unwrap_or_else(|| json!({})))),
         receipt: None,
     })
@@ -55,7 +56,8 @@ pub(super) fn send_message(parameters: &Parameters<'_>) -> Result<Delivery, Stri
     };
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Delivery::Sent {
-        destination: queue(parameters, "QueueUrl", name, true)?,
+        route: queue(parameters, "QueueUrl", name)?,
+        is_told: true,
         body,
         receipt: Some(Payload::new(json!({ "MD5OfMessageBody": digest }))),
     })
@@ -68,13 +70,14 @@ pub(super) fn publish(parameters: &Parameters<'_>) -> Result<Delivery, String> {
     let routing_key = parameters.text("Subject")?.unwrap_or_default();
     let message = parameters.required("Message")?;
     Ok(Delivery::Sent {
-        destination: Destination::Exchange {
+        route: Route::Exchange {
             exchange: broker_name(parameters, "TopicArn", exchange)?,
             routing_key: match routing_key {
                 "" => String::new(),
                 subject => broker_name(parameters, "Subject", subject)?,
             },
         },
+        is_told: true,
         body: body(message),
         receipt: None,
     })
@@ -98,14 +101,8 @@ fn body(value: &Value) -> Body {
     }
 }
 
-fn queue(
-    parameters: &Parameters<'_>,
-    field: &str,
-    name: &str,
-    is_told: bool,
-) -> Result<Destination, String> {
-    let name = broker_name(parameters, field, name)?;
-    Ok(Destination::Queue { name, is_told })
+fn queue(parameters: &Parameters<'_>, field: &str, name: &str) -> Result<Route, String> {
+    broker_name(parameters, field, name).map(Route::Queue)
 }
 
 /// A name that AMQP can carry.

@@ -36,7 +36,7 @@ fn head(name: &str, parent: Option<Parent>) -> Head {
 }
 
 /// What task 7 of an execution sends.
-fn sent(resource: &str, arguments: Value, head: &Head) -> Result<Destination, String> {
+fn sent(resource: &str, arguments: Value, head: &Head) -> Result<Route, String> {
     let definition = json!({ "StartAt": "A", "States": { "A": { "Type": "Task", "Resource": resource, "End": true } } });
     let (machine, _) = Machine::parse(&definition.to_string()).unwrap();
     let state = machine.states().next().unwrap();
@@ -46,7 +46,7 @@ fn sent(resource: &str, arguments: Value, head: &Head) -> Result<Destination, St
         task: Sequence(7),
     };
     match deliver(resource, &Payload::new(arguments), &sender)? {
-        Delivery::Sent { destination, .. } => Ok(destination),
+        Delivery::Sent { route, .. } => Ok(route),
         Delivery::Told { .. } => Err("told".to_owned()),
     }
 }
@@ -62,7 +62,7 @@ fn refused(action: &str, arguments: Value, expected: &str) {
 
 fn child(name: &str, parent: Option<Parent>) -> crate::effect::Child {
     match sent("saga:pay", json!({}), &head(name, parent)) {
-        Ok(Destination::Execution(child)) => child,
+        Ok(Route::Execution(child)) => child,
         other => panic!("{other:?}"),
     }
 }
@@ -100,10 +100,7 @@ fn what_a_service_does_not_take_is_refused() {
 
 #[test]
 fn a_function_is_named_by_its_arn_or_its_name() {
-    let score = Destination::Queue {
-        name: "score".to_owned(),
-        is_told: false,
-    };
+    let score = Route::Queue("score".to_owned());
     for function in [
         "score",
         "score:live",

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use sagamore_interpreter::{
-    Announcement, Body, Decision, Destination, Dispatch, Effect, Head, HistoryRecord, Letter,
-    Sequence, Wait, WaitKind,
+    Announcement, Body, Decision, Dispatch, Effect, Head, HistoryRecord, Letter, Sequence, Wait,
+    WaitKind,
 };
 use sagamore_messages::{Kind, TaskMessage, Token};
 use serde::de::IgnoredAny;
@@ -162,25 +162,6 @@ fn wait_write(
 }
 
 fn outgoing(wait: Sequence, dispatch: Dispatch, head: &Head, identity: &Identity) -> Outgoing {
-    let mut is_told = false;
-    let route = match dispatch.destination {
-        Destination::Queue {
-            name,
-            is_told: is_queue_told,
-        } => {
-            is_told = is_queue_told;
-            Route::Queue(name)
-        }
-        Destination::Exchange {
-            exchange,
-            routing_key,
-        } => Route::Exchange {
-            exchange,
-            routing_key,
-        },
-        Destination::Review(name) => Route::Review(name),
-        Destination::Execution(child) => Route::Execution(child),
-    };
     let (is_text, body) = match dispatch.body {
         Body::Json(value) => (false, value.to_string()),
         Body::Text(text) => (!is_json(&text), text),
@@ -208,9 +189,9 @@ fn outgoing(wait: Sequence, dispatch: Dispatch, head: &Head, identity: &Identity
         is_text,
     };
     Outgoing {
-        route,
+        route: dispatch.route,
         message,
-        is_told,
+        is_told: dispatch.is_told,
     }
 }
 

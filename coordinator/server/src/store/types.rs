@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+pub use sagamore_interpreter::Route;
 use sagamore_interpreter::{
-    Child, Entry, Execution, ExecutionId, Head, HistoryRecord, Incident, Input, Scope, ScopeId,
-    Sequence, Status,
+    Entry, Execution, ExecutionId, Head, HistoryRecord, Incident, Input, Scope, ScopeId, Sequence,
+    Status,
 };
 use sagamore_messages::TaskMessage;
 use serde::{Deserialize, Serialize};
@@ -150,25 +151,6 @@ pub struct Outgoing {
     /// Whether the task is told once the broker has it; of one that goes to an exchange it always is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_told: bool,
-}
-
-/// Where a message goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Route {
-    /// A queue, through the default exchange; it must be there.
-    Queue(String),
-    /// An exchange; whether anybody listens is not our concern.
-    Exchange {
-        /// Its name.
-        exchange: String,
-        /// The routing key.
-        routing_key: String,
-    },
-    /// The review inbox of this name.
-    Review(String),
-    /// A new execution, whose input is the message's body.
-    Execution(Child),
 }
 
 /// Something that an execution has to say.

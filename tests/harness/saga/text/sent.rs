@@ -1,18 +1,16 @@
 //! What executions send: to services, to one another.
 
-use sagamore_interpreter::{Body, Destination, Input};
+use sagamore_interpreter::{Body, Input, Route};
 
-pub(super) fn destination(destination: &Destination) -> String {
-    match destination {
-        Destination::Queue { name, is_told } => {
-            format!("queue:{name}{}", if *is_told { " told" } else { "" })
-        }
-        Destination::Exchange {
+pub(super) fn route(route: &Route, is_told: bool) -> String {
+    match route {
+        Route::Queue(name) => format!("queue:{name}{}", if is_told { " told" } else { "" }),
+        Route::Exchange {
             exchange,
             routing_key,
         } => format!("exchange:{exchange}/{routing_key}"),
-        Destination::Review(name) => format!("review:{name}"),
-        Destination::Execution(child) => {
+        Route::Review(name) => format!("review:{name}"),
+        Route::Execution(child) => {
             let machine = child.machine_arn.rsplit(':').next().unwrap_or_default();
             let waits = if child.is_waited_for {
                 ""
