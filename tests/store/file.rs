@@ -77,6 +77,25 @@ async fn what_is_no_database_is_refused_by_name() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_database_of_something_else_is_left_alone() -> Result<()> {
+    let run = with_file(|path| async move {
+        let mut connection = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .connect()
+            .await?;
+        connection.execute("CREATE TABLE songs (name TEXT)").await?;
+        connection.close().await?;
+        let before = fs::read(&path)?;
+        let told = refused(&path).await?;
+        assert_tells(&told, &path, "is the database of something else");
+        assert!(fs::read(&path)? == before, "it is left alone");
+        Ok(())
+    });
+    run.await
+}
+
+#[tokio::test]
 async fn a_place_where_nothing_can_be_written_is_refused_by_name() -> Result<()> {
     let run = with_file(|path| async move {
         let absent = path.with_file_name("absent").join("sagamore.db");

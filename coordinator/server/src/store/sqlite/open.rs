@@ -34,6 +34,8 @@ enum OpenError {
     Lock { path: PathBuf, source: io::Error },
     #[error("{} can't be opened as a SQLite database", path.display())]
     Open { path: PathBuf, source: sqlx::Error },
+    #[error("{} is the database of something else", path.display())]
+    Foreign { path: PathBuf },
     #[error("{} was written by a newer release", path.display())]
     Newer { path: PathBuf, source: MigrateError },
     #[error("the tables of {} can't be brought up to date", path.display())]
@@ -52,6 +54,7 @@ impl From<OpenError> for Error {
             | OpenError::Text { .. }
             | OpenError::Taken { .. }
             | OpenError::Lock { .. }
+            | OpenError::Foreign { .. }
             | OpenError::Newer { .. }
             | OpenError::Migrate { .. } => false,
         };
@@ -79,6 +82,9 @@ pub(super) async fn open(path: &Path) -> Result<Opened, Error> {
     let options = SqliteConnectOptions::new()
         .filename(&path)
         .busy_timeout(BUSY_TIMEOUT);
+    if path.exists() && is_foreign(&path, &options).await? {
+        return Err(OpenError::Foreign { path }.into());
+    }
     let write = options
         .clone()
         .create_if_missing(true)
@@ -96,6 +102,22 @@ pub(super) async fn open(path: &Path) -> Result<Opened, Error> {
         writer,
         readers,
         lock,
+    })
+}
+
+/// Whether the file holds tables, and none that a store makes. Looked at before anything in it is changed.
+async fn is_foreign(path: &Path, options: &SqliteConnectOptions) -> Result<bool, OpenError> {
+    const SQL: &str = "SELECT count(*) > 0 AND sum(name IN ('_sqlx_migrations', 'executions')) < 2
+        FROM sqlite_master WHERE type = 'table'";
+    let look = async {
+        let mut connection = SqliteConnection::connect_with(options).await?;
+        let is_foreign = sqlx::query_scalar(SQL).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok(is_foreign)
+    };
+    look.await.map_err(|source| OpenError::Open {
+        path: path.to_owned(),
+        source,
     })
 }
 
