@@ -6,6 +6,7 @@
 mod ageing;
 mod file;
 mod golden;
+mod letters;
 mod outage;
 mod reads;
 mod rules;

@@ -23,7 +23,9 @@ use tokio_util::task::TaskTracker;
 
 pub use batch::{Batcher, Committed};
 pub use lane::{Job, Lane, Step};
-pub use outbox::{Ends, Letters, NextLetter, Outbox, PUBLICATIONS_MAX, Publication, What};
+pub use outbox::{
+    Ends, LETTERS_MAX, Letters, NextLetter, Outbox, PUBLICATIONS_MAX, Publication, What,
+};
 
 use crate::alarm::Alarm;
 use crate::store::{CoordinatorId, MachineRow, Store};
