@@ -55,8 +55,9 @@ Try it, with the AWS CLI:
   export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL=http://{http}
   aws stepfunctions create-state-machine --name hello --role-arn arn:aws:iam::123456789012:role/any \\
     --definition '{{\"StartAt\":\"Ask\",\"States\":{{\"Ask\":{{\"Type\":\"Task\",\"Resource\":\"review:hello\",\"End\":true}}}}}}'
-  aws stepfunctions start-execution --input '{{\"who\":\"you\"}}' \\
+  aws stepfunctions start-execution --name first --input '{{\"who\":\"you\"}}' \\
     --state-machine-arn arn:aws:states:us-east-1:000000000000:stateMachine:hello
+  sagamore watch hello:first --url http://{http}
 Then decide on the reviews page.
 "
         )
