@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sagamore::store::{Error, NewMachine, SqliteStore, Store, Want, Writes};
+use sagamore::store::{Error, NewMachine, SqliteStore, Store, Unsent, Want, Writes};
 use sagamore_tests::with_file;
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 
-use crate::sample::{first_turn, new_machine};
+use crate::sample::{event, first_turn, new_machine};
 
 /// Opens a path, which is refused, and gives the reasons.
 async fn refused(path: &Path) -> Result<String> {
@@ -122,6 +122,38 @@ async fn a_file_of_a_newer_release_is_refused() -> Result<()> {
         connection.close().await?;
         let told = refused(&path).await?;
         assert_tells(&told, &path, "was written by a newer release");
+        Ok(())
+    });
+    run.await
+}
+
+/// As the first release left it: without the column for letters.
+#[tokio::test]
+async fn a_file_of_an_older_release_is_brought_up_to_date() -> Result<()> {
+    let run = with_file(|path| async move {
+        let store = SqliteStore::open(&path).await?;
+        let (machine, _) = store.create_machine(new_machine("loan")).await?;
+        store.close().await;
+        let mut connection = connect(&path).await?;
+        connection
+            .execute("ALTER TABLE events DROP COLUMN recipient; DELETE FROM _sqlx_migrations WHERE version = 2")
+            .await?;
+        connection.close().await?;
+        let store = SqliteStore::open(&path).await?;
+        assert_eq!(store.machine("loan").await?, Some(machine.clone()));
+        let mut turn = first_turn(&machine, "letters", Value::Null);
+        // The third is a letter: see the sample.
+        turn.events = (1..=3).map(event).collect();
+        let (coordinator, events) = (turn.coordinator, turn.events.clone());
+        let writes = Writes {
+            turns: vec![turn],
+            answers: Vec::new(),
+        };
+        store.transact(&Want::default(), |_| (writes, ())).await?;
+        let unsent = store.unsent(coordinator, &[1, 2, 3]).await?;
+        let expected: Vec<Unsent> = events.into_iter().map(Unsent::Event).collect();
+        assert_eq!(unsent, expected);
+        store.close().await;
         Ok(())
     });
     run.await
