@@ -3,7 +3,7 @@
 //! Each effect is a row, each undo of one another row, and nothing is ever updated: whoever wants to know whether a saga left a
 //! mess counts them per execution and state. In this demo the rows *are* the effects.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sagamore_worker::{Context, Effect, Failure, Memory};
@@ -19,16 +19,11 @@ pub struct Books {
 #[derive(Clone)]
 enum Kept {
     InMemory(Arc<Mutex<Pages>>),
-    Postgres(PgPool),
+    Postgres,
 }
 
-#[derive(Default)]
-struct Pages {
-    /// Per key, effects minus undone effects.
-    effects: HashMap<String, i64>,
-    /// Per key, the messages that asked.
-    attempts: HashMap<String, HashSet<String>>,
-}
+/// Per key, effects minus undone effects.
+type Pages = HashMap<String, i64>;
 
 /// The books could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +40,7 @@ impl Books {
             None => Kept::InMemory(Arc::default()),
             Some(pool) => {
                 create_tables(pool).await.map_err(BooksError)?;
-                Kept::Postgres(pool.clone())
+                Kept::Postgres
             }
         };
         Ok(Self { service, kept })
@@ -64,7 +59,7 @@ impl Books {
     pub(crate) async fn done(&self, context: &Context) -> Result<(), Failure> {
         let key = context.idempotency_key();
         let Some(mut postgres) = context.postgres().await else {
-            *self.pages()?.effects.entry(key.to_owned()).or_default() += 1;
+            *self.pages()?.entry(key.to_owned()).or_default() += 1;
             return Ok(());
         };
         sqlx::query(
@@ -85,7 +80,7 @@ impl Books {
         let key = context.compensates().unwrap_or_default();
         let Some(mut postgres) = context.postgres().await else {
             let mut pages = self.pages()?;
-            let effects = pages.effects.entry(key.to_owned()).or_default();
+            let effects = pages.entry(key.to_owned()).or_default();
             *effects = (*effects - 1).max(0);
             return Ok(());
         };
@@ -103,42 +98,10 @@ impl Books {
         Ok(())
     }
 
-    /// How many messages have asked for this key by now, this one included. Counted outside the transaction: a failed attempt is
-    /// rolled back and counts all the same.
-    pub(crate) async fn attempts(&self, context: &Context) -> Result<i64, Failure> {
-        let (key, message_id) = (context.idempotency_key(), context.message_id());
-        let pool = match &self.kept {
-            Kept::Postgres(pool) => pool,
-            Kept::InMemory(_) => {
-                let mut pages = self.pages()?;
-                let asked = pages.attempts.entry(key.to_owned()).or_default();
-                asked.insert(message_id.to_owned());
-                return Ok(i64::try_from(asked.len()).unwrap_or(i64::MAX));
-            }
-        };
-        sqlx::query(
-            "INSERT INTO loan_attempts (service, key, message_id)
-             VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        )
-        .bind(self.service)
-        .bind(key)
-        .bind(message_id)
-        .execute(pool)
-        .await?;
-        let count = sqlx::query_scalar(
-            "SELECT count(*) FROM loan_attempts WHERE service = $1 AND key = $2",
-        )
-        .bind(self.service)
-        .bind(key)
-        .fetch_one(pool)
-        .await?;
-        Ok(count)
-    }
-
     fn pages(&self) -> Result<MutexGuard<'_, Pages>, Failure> {
         match &self.kept {
             Kept::InMemory(pages) => Ok(pages.lock().unwrap_or_else(PoisonError::into_inner)),
-            Kept::Postgres(_) => {
+            Kept::Postgres => {
                 let cause = "the books are in Postgres but the memory is not";
                 Err(Failure::new("Loan.Misconfigured", cause).effect(Effect::None))
             }
@@ -162,12 +125,6 @@ async fn create_tables(pool: &PgPool) -> Result<(), sqlx::Error> {
          )",
         "CREATE INDEX IF NOT EXISTS loan_effects_by_key ON loan_effects (service, key)",
         "CREATE INDEX IF NOT EXISTS loan_effects_by_execution ON loan_effects (execution)",
-        "CREATE TABLE IF NOT EXISTS loan_attempts (
-             service text NOT NULL,
-             key text NOT NULL,
-             message_id text NOT NULL,
-             PRIMARY KEY (service, key, message_id)
-         )",
     ];
     for statement in statements {
         sqlx::query(statement).execute(&mut *transaction).await?;

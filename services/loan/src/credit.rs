@@ -25,9 +25,9 @@ pub fn equip(worker: Worker, books: &Books) -> Worker {
 }
 
 async fn check(request: Request, context: Context, books: Books) -> Result<Value, Failure> {
-    let attempts = books.attempts(&context).await?;
-    if attempts <= request.faults.bureau_fails.into() {
-        let cause = format!("the bureau failed, for the {attempts}. time");
+    let attempt = context.attempt();
+    if attempt <= request.faults.bureau_fails {
+        let cause = format!("the bureau failed, for the {attempt}. time");
         return Err(Failure::new("Credit.Unavailable", cause).effect(Effect::None));
     }
     books.done(&context).await?;

@@ -45,9 +45,9 @@ struct Release {
 }
 
 async fn release(release: Release, context: Context, books: Books) -> Result<Value, Failure> {
-    let attempts = books.attempts(&context).await?;
-    if attempts <= release.faults.release_fails.into() {
-        let cause = format!("the ledger is locked, for the {attempts}. time");
+    let attempt = context.attempt();
+    if attempt <= release.faults.release_fails {
+        let cause = format!("the ledger is locked, for the {attempt}. time");
         return Err(Failure::new("Funds.Locked", cause).effect(Effect::None));
     }
     books.undone(&context).await?;
