@@ -17,7 +17,10 @@
 //! dead-letter Reserve rejected
 //! after 5s                                    time passes, and what is due is due, in order
 //! stop Error "cause"
-//! retry Reserve                               the incident of the state whose undo failed
+//! retry Reserve {"id": 2}                     the incident of the state; arguments may be left out
+//! skip Reserve {"id": 2}                      the same; so may what the state yields
+//! resolve Reserve
+//! abandon Reserve
 //! ```
 //!
 //! `Reserve@1` is the first attempt ever of the state, for what comes late or twice; the undo of Reserve is
@@ -25,7 +28,7 @@
 
 use anyhow::{Context, Result, bail};
 use jiff::SignedDuration;
-use sagamore_interpreter::{ClaimedEffect, Status};
+use sagamore_interpreter::{ClaimedEffect, Payload, Settlement, Status};
 use serde_json::{Value, json};
 
 /// What happens in a case.
@@ -69,7 +72,8 @@ pub enum Act {
     DeadLetter(Attempt, String),
     After(SignedDuration),
     Stop(Option<String>, Option<String>),
-    Retry(String),
+    Retry(String, Option<Value>),
+    Settle(String, Settlement),
 }
 
 /// An attempt of a state: the newest, or the one of this number, from 1.
@@ -123,7 +127,13 @@ fn act(verb: &str, rest: &str) -> Result<Act> {
             Some(first.to_owned()).filter(|error| !error.is_empty()),
             quoted(more)?.0,
         ),
-        "retry" => Act::Retry(first.to_owned()),
+        "retry" => Act::Retry(first.to_owned(), given(more)?),
+        "skip" => {
+            let output = given(more)?.map(Payload::new);
+            Act::Settle(first.to_owned(), Settlement::Skip { output })
+        }
+        "resolve" => Act::Settle(first.to_owned(), Settlement::Resolve),
+        "abandon" => Act::Settle(first.to_owned(), Settlement::Abandon),
         _ => bail!("nothing is called {verb}"),
     })
 }
@@ -168,6 +178,14 @@ fn quoted(text: &str) -> Result<(Option<String>, &str)> {
     };
     let (quoted, rest) = rest.split_once('"').context("a quote is not closed")?;
     Ok((Some(quoted.to_owned()), rest.trim()))
+}
+
+/// JSON that may be left out.
+fn given(text: &str) -> Result<Option<Value>> {
+    match text {
+        "" => Ok(None),
+        text => value(text).map(Some),
+    }
 }
 
 /// JSON, or `x*1000` for a string of a thousand x.

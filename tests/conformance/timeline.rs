@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use sagamore_interpreter::{
-    Child, ChildEnd, ClaimedEffect, Decision, Ignored, Input, Reply, Route, Sequence, Status,
+    Child, ChildEnd, ClaimedEffect, Decision, Ignored, Input, Payload, Reply, Route, Sequence,
+    Status,
 };
 use sagamore_tests::saga::Saga;
 use sagamore_tests::saga::text::Writer;
@@ -175,16 +176,25 @@ impl Run {
                 error: error.clone(),
                 cause: cause.clone(),
             },
-            Act::Retry(state) => {
-                let mut incidents = self.saga()?.incidents();
-                let found = incidents.find(|(_, of)| of == state);
-                Input::RetryIncident {
-                    incident: found.context("there is no such incident")?.0,
-                    by: Some("olga".to_owned()),
-                    reason: Some("the service is back".to_owned()),
-                }
-            }
+            Act::Retry(state, arguments) => Input::RetryIncident {
+                incident: self.incident(state)?,
+                by: Some("olga".to_owned()),
+                reason: Some("the service is back".to_owned()),
+                arguments: arguments.clone().map(Payload::new),
+            },
+            Act::Settle(state, settlement) => Input::SettleIncident {
+                incident: self.incident(state)?,
+                settlement: settlement.clone(),
+                by: Some("olga".to_owned()),
+                reason: Some("I looked".to_owned()),
+            },
         })
+    }
+
+    /// The open incident of a state.
+    fn incident(&mut self, state: &str) -> Result<Sequence> {
+        let found = self.saga()?.incident_of(state);
+        found.context("there is no such incident")
     }
 
     /// What a child says.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use sagamore_interpreter::{
-    Child, ChildEnd, ClaimedEffect, Dispatch, Input, Payload, Reply, Route, Sequence, Status,
+    Child, ChildEnd, ClaimedEffect, Dispatch, Input, Payload, Reply, Route, Sequence, Settlement,
+    Status,
 };
 use sagamore_tests::saga::text::Writer;
 use sagamore_tests::saga::{Choices, Saga, Services, definition, input};
@@ -102,7 +103,7 @@ impl Run {
                 let by = SignedDuration::from_millis([300, 1_000, 2_500, 7_000][choices.one_of(4)]);
                 self.pass(by)
             }
-            13 => self.retry_incidents(),
+            13 => self.decide_incidents(choices),
             _ => self.next_due(),
         }
     }
@@ -272,17 +273,32 @@ impl Run {
         self.pass(by)
     }
 
-    fn retry_incidents(&mut self) -> Result<()> {
-        let incidents: Vec<Sequence> = self
-            .saga
-            .incidents()
-            .map(|(incident, _)| incident)
-            .collect();
-        for incident in incidents {
-            self.take(Input::RetryIncident {
-                incident,
-                by: None,
-                reason: None,
+    /// An operator decides on all that waits for one.
+    fn decide_incidents(&mut self, choices: &mut Choices<'_>) -> Result<()> {
+        for (incident, key) in self.saga.incidents() {
+            let settlement = match choices.one_of(8) {
+                5 => Some(Settlement::Skip { output: None }),
+                6 => {
+                    self.services.work("", Some(&key));
+                    Some(Settlement::Resolve)
+                }
+                7 => Some(Settlement::Abandon),
+                _ => None,
+            };
+            let (by, reason) = (None, None);
+            self.take(match settlement {
+                None => Input::RetryIncident {
+                    incident,
+                    by,
+                    reason,
+                    arguments: None,
+                },
+                Some(settlement) => Input::SettleIncident {
+                    incident,
+                    settlement,
+                    by,
+                    reason,
+                },
             })?;
         }
         Ok(())
@@ -304,8 +320,8 @@ impl Run {
                 }
                 let reply = self.work(&mut choices, task, &message);
                 self.take(Input::Reply { task, reply })?;
-            } else if self.saga.incidents().next().is_some() {
-                self.retry_incidents()?;
+            } else if !self.saga.incidents().is_empty() {
+                self.decide_incidents(&mut choices)?;
             } else if self.saga.next_due().is_some() {
                 self.next_due()?;
             } else {

@@ -260,6 +260,7 @@ impl World {
                 incident: row.incident,
                 by: None,
                 reason: None,
+                arguments: None,
             };
             if let Some(node) = self.nodes.iter_mut().find(|node| node.is_registered()) {
                 node.put(Request::new(row.execution, input), Origin::Operator);

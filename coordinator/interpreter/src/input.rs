@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::history::{Payload, Status, present};
+use crate::history::{Payload, Settlement, Status, present};
 use crate::ids::{ExecutionId, Sequence};
 
 /// One thing that happened.
@@ -74,6 +74,24 @@ pub enum Input {
     RetryIncident {
         /// The incident.
         incident: Sequence,
+        /// Who.
+        by: Option<String>,
+        /// Why.
+        reason: Option<String>,
+        /// What is sent from now on, when that is not what was sent before.
+        #[serde(
+            default,
+            deserialize_with = "present",
+            skip_serializing_if = "Option::is_none"
+        )]
+        arguments: Option<Payload>,
+    },
+    /// An operator settles an incident.
+    SettleIncident {
+        /// The incident.
+        incident: Sequence,
+        /// How.
+        settlement: Settlement,
         /// Who.
         by: Option<String>,
         /// Why.

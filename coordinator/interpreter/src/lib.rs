@@ -26,8 +26,8 @@ pub use effect::{
 };
 pub use execution::{Broken, Entry, Execution, Head, Scope};
 pub use history::{
-    Ending, Event, HistoryRecord, Outcome, Payload, StateType, Status, Target, TaskScheduled, Then,
-    Trigger, TriggerKind,
+    Ending, Event, HistoryRecord, Outcome, Payload, Settlement, StateType, Status, Target,
+    TaskScheduled, Then, Trigger, TriggerKind,
 };
 pub use ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
 pub use input::{ChildEnd, ClaimedEffect, Ignored, Input, Parent, Reply, Start};

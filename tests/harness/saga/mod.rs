@@ -120,12 +120,25 @@ impl Saga {
         self.waits.values().filter_map(due).min()
     }
 
-    /// The open incidents: their sequence, and the state whose undo failed.
-    pub fn incidents(&self) -> impl Iterator<Item = (Sequence, &str)> {
-        self.waits.values().filter_map(|wait| match &wait.kind {
-            WaitKind::Incident(incident) => Some((wait.wait, incident.state.as_str())),
+    /// The open incidents, and the key of the step that each is about.
+    pub fn incidents(&self) -> Vec<(Sequence, String)> {
+        let open = self.waits.values().filter_map(|wait| match &wait.kind {
+            WaitKind::Incident(incident) => {
+                let key = incident.entry["IdempotencyKey"].as_str();
+                Some((wait.wait, key.unwrap_or_default().to_owned()))
+            }
             WaitKind::Timer | WaitKind::Task(_) => None,
-        })
+        });
+        open.collect()
+    }
+
+    /// The open incident of a state.
+    pub fn incident_of(&self, state: &str) -> Option<Sequence> {
+        let mut waits = self.waits.values();
+        let found = waits.find(
+            |wait| matches!(&wait.kind, WaitKind::Incident(incident) if incident.state == state),
+        );
+        found.map(|wait| wait.wait)
     }
 
     fn decide(&mut self, input: &Input) -> Result<Result<Decision, Ignored>> {

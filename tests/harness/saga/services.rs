@@ -61,7 +61,11 @@ impl Services {
                     );
                     !effect.is_refused && (effect.is_there || step.result.is_none())
                 }
-                Disposition::Compensated | Disposition::NotExecuted => !effect.is_there,
+                Disposition::Compensated | Disposition::Resolved | Disposition::NotExecuted => {
+                    !effect.is_there
+                }
+                // Whoever gave it up knows what is there.
+                Disposition::Skipped | Disposition::Abandoned => true,
                 Disposition::Armed
                 | Disposition::Committed
                 | Disposition::Unknown

@@ -3,13 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use sagamore_interpreter::{
     Announcement, Effect, Ending, Event, HistoryRecord, Outcome, Payload, Runner, ScopeId, Status,
-    Target, Then, Wait, WaitKind,
+    Wait, WaitKind,
 };
 
 use super::Saga;
 
 mod map;
 mod sent;
+mod undo;
 
 use sent::{body, route, said};
 
@@ -200,15 +201,7 @@ impl Writer<'_> {
             | Event::TaskFailed { .. }
             | Event::TaskTimedOut { .. }
             | Event::RetryScheduled { .. } => self.task(event),
-            Event::UndoStarted { .. }
-            | Event::UndoSucceeded { .. }
-            | Event::UndoSuspended { .. }
-            | Event::IncidentRetried { .. }
-            | Event::EntryArmed { .. }
-            | Event::EntryDrained { .. }
-            | Event::EntryUpgraded { .. }
-            | Event::CompensationStarted { .. }
-            | Event::CompensationEnded { .. } => self.compensation(event),
+            undo => self.compensation(undo),
         }
     }
 
@@ -312,100 +305,6 @@ impl Writer<'_> {
                 runner(*by),
                 self.time(*until)
             ),
-            other => format!("{other:?}"),
-        }
-    }
-
-    fn compensation(&self, event: &Event) -> String {
-        match event {
-            Event::EntryArmed { scope, state, .. } => format!("{}armed {state}", within(*scope)),
-            Event::EntryDrained {
-                entry,
-                task,
-                outcome,
-                ..
-            } => format!(
-                "entry {} drained {task} {}",
-                entry.0,
-                outcome_name(*outcome)
-            ),
-            Event::EntryUpgraded {
-                entry,
-                task,
-                result,
-            } => format!(
-                "entry {} committed late by {task} {}",
-                entry.0,
-                payload(result)
-            ),
-            Event::CompensationStarted { .. } => self.compensation_started(event),
-            Event::CompensationEnded { scope } => format!("{}is undone", within(*scope)),
-            Event::UndoStarted {
-                entry, name, input, ..
-            } => {
-                format!(
-                    "TaskStateEntered {name} entry {} {}",
-                    entry.0,
-                    payload(input)
-                )
-            }
-            Event::UndoSucceeded {
-                entry,
-                name,
-                output,
-            } => {
-                format!(
-                    "TaskStateExited {name} entry {} {}",
-                    entry.0,
-                    payload(output)
-                )
-            }
-            Event::UndoSuspended {
-                entry,
-                error,
-                cause,
-            } => format!(
-                "entry {} suspended {}",
-                entry.0,
-                failure(error, cause.as_ref())
-            ),
-            Event::IncidentRetried {
-                incident, entry, ..
-            } => format!("incident {incident} of entry {} retried", entry.0),
-            other => format!("{other:?}"),
-        }
-    }
-
-    fn compensation_started(&self, event: &Event) -> String {
-        match event {
-            Event::CompensationStarted {
-                scope,
-                target,
-                then,
-                trigger,
-                drain_until,
-            } => {
-                let target = match target {
-                    Target::Scope => "its scope".to_owned(),
-                    Target::Group(None) => "nothing".to_owned(),
-                    Target::Group(Some(entry)) => format!("the branches of {}", entry.0),
-                };
-                let then = match &**then {
-                    Then::Exit { next, .. } => match next {
-                        Some(next) => format!("go to {next}"),
-                        None => "end".to_owned(),
-                    },
-                    Then::Finish(ending) => self.ending(ending),
-                    Then::Forgo => "the Map goes on without".to_owned(),
-                    Then::Retry { retrier } => format!("retry by retrier {retrier}"),
-                };
-                let kind = trigger.kind;
-                format!(
-                    "{}undoes {target} by {kind:?}{}, then {then}",
-                    within(*scope),
-                    self.drain(*drain_until)
-                )
-            }
             other => format!("{other:?}"),
         }
     }

@@ -9,10 +9,16 @@ use crate::execution::Disposition;
 pub struct Tally {
     /// Entries that are not settled.
     pub pending: u32,
-    /// Entries whose undo is suspended: the open incidents.
+    /// The open incidents.
     pub incidents: u32,
-    /// Entries that were compensated.
+    /// Entries that were compensated, or resolved by hand.
     pub compensated: u32,
+    /// Entries that an operator left as they are.
+    #[serde(default)]
+    pub skipped: u32,
+    /// Entries that were given up with all the rest.
+    #[serde(default)]
+    pub abandoned: u32,
 }
 
 /// `compensation.status` of DescribeExecution. Source: the saga extension, "Status".
@@ -27,6 +33,10 @@ pub enum CompensationStatus {
     Suspended,
     /// All that was to be undone is.
     Compensated,
+    /// All but what an operator left as it is.
+    Incomplete,
+    /// What was left was given up.
+    Abandoned,
 }
 
 impl CompensationStatus {
@@ -37,6 +47,8 @@ impl CompensationStatus {
             CompensationStatus::Compensating => "COMPENSATING",
             CompensationStatus::Suspended => "SUSPENDED",
             CompensationStatus::Compensated => "COMPENSATED",
+            CompensationStatus::Incomplete => "INCOMPLETE",
+            CompensationStatus::Abandoned => "ABANDONED",
         }
     }
 }
@@ -61,11 +73,14 @@ impl Tally {
         if !disposition.is_settled() {
             step(&mut self.pending);
         }
-        if disposition == Disposition::Suspended {
-            step(&mut self.incidents);
-        }
-        if disposition == Disposition::Compensated {
+        if disposition.is_undone() {
             step(&mut self.compensated);
+        }
+        if disposition == Disposition::Skipped {
+            step(&mut self.skipped);
+        }
+        if disposition == Disposition::Abandoned {
+            step(&mut self.abandoned);
         }
     }
 }
@@ -74,46 +89,42 @@ impl Tally {
 mod tests {
     use super::*;
 
+    /// A ledger with one entry: pending, compensated, skipped, abandoned.
     #[track_caller]
-    fn check(path: &[Disposition], pending: u32, incidents: u32, compensated: u32) {
+    fn check(path: &[Disposition], expected: [u32; 4]) {
         let mut tally = Tally::default();
         let mut from = None;
         for to in path {
             tally.shift(from, *to);
             from = Some(*to);
         }
-        let expected = Tally {
-            pending,
-            incidents,
-            compensated,
-        };
-        assert_eq!(tally, expected);
+        let counts = [
+            tally.pending,
+            tally.compensated,
+            tally.skipped,
+            tally.abandoned,
+        ];
+        assert_eq!(counts, expected);
     }
 
     #[test]
     fn an_entry_counts_where_it_stands() {
-        use Disposition::{Armed, Committed, Compensated, Compensating, Released, Suspended};
-        check(&[Armed], 1, 0, 0);
-        check(&[Armed, Committed, Released], 0, 0, 0);
-        check(&[Armed, Committed, Compensating, Suspended], 1, 1, 0);
-        check(
-            &[
-                Armed,
-                Committed,
-                Compensating,
-                Suspended,
-                Compensating,
-                Compensated,
-            ],
-            0,
-            0,
-            1,
-        );
+        use Disposition::{
+            Abandoned, Armed, Committed, Compensated, Compensating, Released, Resolved, Skipped,
+            Suspended,
+        };
+        check(&[Armed], [1, 0, 0, 0]);
+        check(&[Armed, Committed, Released], [0, 0, 0, 0]);
+        let suspended = [Armed, Committed, Compensating, Suspended];
+        check(&suspended, [1, 0, 0, 0]);
+        let settled = |to| [suspended.as_slice(), &[to]].concat();
+        check(&settled(Compensated), [0, 1, 0, 0]);
+        check(&settled(Resolved), [0, 1, 0, 0]);
+        check(&settled(Skipped), [0, 0, 1, 0]);
+        check(&settled(Abandoned), [0, 0, 0, 1]);
         check(
             &[Armed, Committed, Compensating, Compensated, Committed],
-            1,
-            0,
-            0,
+            [1, 0, 0, 0],
         );
     }
 }

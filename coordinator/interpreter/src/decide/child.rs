@@ -46,9 +46,10 @@ impl Turn<'_> {
             // Source: the saga extension, "Order", of a child execution.
             effect: match head.compensation_status() {
                 CompensationStatus::None | CompensationStatus::Compensated => ClaimedEffect::None,
-                CompensationStatus::Compensating | CompensationStatus::Suspended => {
-                    ClaimedEffect::Unknown
-                }
+                CompensationStatus::Compensating
+                | CompensationStatus::Suspended
+                | CompensationStatus::Incomplete
+                | CompensationStatus::Abandoned => ClaimedEffect::Unknown,
             },
         };
         let ended = Input::ChildEnded {

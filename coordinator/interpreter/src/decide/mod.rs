@@ -6,6 +6,7 @@ mod compensate;
 mod context;
 mod dispatch;
 mod ending;
+mod incident;
 mod iteration;
 mod task;
 mod turn;
@@ -99,7 +100,14 @@ pub fn decide(
             incident,
             by,
             reason,
-        } => turn.retry_incident(*incident, by, reason)?,
+            arguments,
+        } => turn.retry_incident(*incident, (by, reason), arguments.as_ref())?,
+        Input::SettleIncident {
+            incident,
+            settlement,
+            by,
+            reason,
+        } => turn.settle_incident(*incident, settlement, (by, reason))?,
     };
     match taken {
         Ok(()) => turn.run().map(Ok),
@@ -125,7 +133,7 @@ impl Turn<'_> {
 
     fn due(&mut self, wait: Sequence) -> Result<Taken, Broken> {
         match self.execution.waits.get(&wait).copied() {
-            None => Ok(Err(Ignored::NotDue)),
+            None | Some(Waiter::Incident(_)) => Ok(Err(Ignored::NotDue)),
             Some(Waiter::Execution) => self.execution_due(),
             Some(Waiter::Scope(scope)) => self.scope_due(scope),
             Some(Waiter::Undo(entry)) => self.undo_due(entry),
@@ -231,28 +239,6 @@ impl Turn<'_> {
         Ok(Ok(()))
     }
 
-    fn retry_incident(
-        &mut self,
-        incident: Sequence,
-        by: &Option<String>,
-        reason: &Option<String>,
-    ) -> Result<Taken, Broken> {
-        let Some(Waiter::Undo(entry)) = self.execution.waits.get(&incident).copied() else {
-            return Ok(Err(Ignored::UnknownIncident));
-        };
-        if self.undo(entry)?.progress != UndoProgress::Incident(incident) {
-            return Ok(Err(Ignored::UnknownIncident));
-        }
-        self.record(Event::IncidentRetried {
-            incident,
-            entry,
-            by: by.clone(),
-            reason: reason.clone(),
-        })?;
-        self.dispatch(Runner::Undo(entry))?;
-        Ok(Ok(()))
-    }
-
     /// Takes what the holder of a task's token says of it. A task that is only told has nobody who could say anything.
     fn reply(&mut self, task: Sequence, reply: &Reply) -> Result<Taken, Broken> {
         let resource = self.resource_of(task)?;
@@ -270,7 +256,7 @@ impl Turn<'_> {
             Some(Waiter::Scope(scope)) => self.task_reply(Runner::State(scope), task, reply),
             Some(Waiter::Undo(entry)) => self.task_reply(Runner::Undo(entry), task, reply),
             Some(Waiter::Drain(entry)) => self.drain_reply(entry, task, reply),
-            Some(Waiter::Execution) => Ok(Err(Ignored::UnknownTask)),
+            Some(Waiter::Execution | Waiter::Incident(_)) => Ok(Err(Ignored::UnknownTask)),
             None => self.late_reply(task, reply),
         }
     }

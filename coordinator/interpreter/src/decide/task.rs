@@ -123,7 +123,9 @@ impl<'a> Turn<'a> {
                 self.drained(entry, task, outcome, Err(failure))?;
                 return Ok(Ok(()));
             }
-            Some(Waiter::Execution) | None => return Ok(Err(Ignored::TaskClosed)),
+            Some(Waiter::Execution | Waiter::Incident(_)) | None => {
+                return Ok(Err(Ignored::TaskClosed));
+            }
         };
         if self.flight(runner, task)?.is_none() {
             return Ok(Err(Ignored::UnknownTask));
@@ -155,7 +157,9 @@ impl<'a> Turn<'a> {
         let runner = match self.execution.waits.get(&task).copied() {
             Some(Waiter::Scope(scope)) => Runner::State(scope),
             Some(Waiter::Undo(entry)) => Runner::Undo(entry),
-            Some(Waiter::Drain(_) | Waiter::Execution) | None => return Ok(None),
+            Some(Waiter::Drain(_) | Waiter::Execution | Waiter::Incident(_)) | None => {
+                return Ok(None);
+            }
         };
         Ok(self.flight(runner, task)?.map(|flight| (runner, flight)))
     }
@@ -310,7 +314,7 @@ impl<'a> Turn<'a> {
             && step.result.is_none()
             && !matches!(
                 step.disposition,
-                Disposition::Committed | Disposition::Released
+                Disposition::Committed | Disposition::Released | Disposition::Abandoned
             ))
     }
 

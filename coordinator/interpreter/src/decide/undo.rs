@@ -61,9 +61,10 @@ impl<'a> Turn<'a> {
                 Err(error) => Failure::of_query(&state, undo.entered_event, error),
             }),
         };
-        let arguments = match &compensation.parameters {
-            None => Ok(undo.input.clone()),
-            Some(parameters) => match parameters.evaluate(&data) {
+        let arguments = match (&undo.arguments, &compensation.parameters) {
+            (Some(arguments), _) => Ok(arguments.clone()),
+            (None, None) => Ok(undo.input.clone()),
+            (None, Some(parameters)) => match parameters.evaluate(&data) {
                 Ok(arguments) => Ok(Payload::new(arguments)),
                 Err(error) => Err(Failure::of_query(&state, undo.entered_event, &error)),
             },

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Flight;
+use super::{Flight, Held, Waiter};
 use crate::definition::StateName;
 use crate::history::{Outcome, Payload, Trigger, present};
 use crate::ids::{EntryId, ScopeId, Sequence};
@@ -107,19 +107,32 @@ pub enum Disposition {
     Compensating,
     Compensated,
     Suspended,
+    Skipped,
+    Resolved,
+    Abandoned,
 }
 
 impl Disposition {
     /// Whether nothing more happens to it in this round.
     pub fn is_settled(self) -> bool {
         match self {
-            Disposition::NotExecuted | Disposition::Released | Disposition::Compensated => true,
+            Disposition::NotExecuted
+            | Disposition::Released
+            | Disposition::Compensated
+            | Disposition::Skipped
+            | Disposition::Resolved
+            | Disposition::Abandoned => true,
             Disposition::Armed
             | Disposition::Committed
             | Disposition::Unknown
             | Disposition::Compensating
             | Disposition::Suspended => false,
         }
+    }
+
+    /// Whether the effect is gone, be it that an operator says so.
+    pub fn is_undone(self) -> bool {
+        matches!(self, Disposition::Compensated | Disposition::Resolved)
     }
 }
 
@@ -140,6 +153,13 @@ pub struct Undo {
     pub attempt: u32,
     /// How often each retrier was used.
     pub retries: Vec<u32>,
+    /// What an operator has sent in place of what the definition says.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub arguments: Option<Payload>,
     /// What goes on.
     pub progress: UndoProgress,
     /// The undo's own result, once there is one.
@@ -179,17 +199,19 @@ impl Entry {
         }
     }
 
-    /// What it waits for, and whether that is its step's answer rather than its undo's.
-    pub(crate) fn wait(&self) -> Option<(Sequence, bool)> {
+    /// What it waits for, and as whom.
+    pub(crate) fn wait(&self) -> Option<(Sequence, Waiter)> {
         let step = self.step()?;
         if let Some((task, _)) = step.drain {
-            return Some((task, true));
+            return Some((task, Waiter::Drain(self.id)));
         }
         match &step.undo.as_ref()?.progress {
             UndoProgress::Running => None,
-            UndoProgress::Task(flight) => Some((flight.task, false)),
-            UndoProgress::Backoff { wait, .. } => Some((*wait, false)),
-            UndoProgress::Incident(incident) => Some((*incident, false)),
+            UndoProgress::Task(flight) => Some((flight.task, Waiter::Undo(self.id))),
+            UndoProgress::Backoff { wait, .. } => Some((*wait, Waiter::Undo(self.id))),
+            UndoProgress::Incident(incident) => {
+                Some((*incident, Waiter::Incident(Held::Undo(self.id))))
+            }
         }
     }
 

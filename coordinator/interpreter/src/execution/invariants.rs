@@ -1,6 +1,6 @@
 //! What must hold after every turn, in release builds too.
 
-use super::{Activity, Disposition, Execution, Phase, Scope, UndoProgress};
+use super::{Activity, Disposition, Execution, Phase, Scope, UndoProgress, Waiter};
 use crate::ids::ScopeId;
 
 /// A broken invariant: the execution is set aside, for retrying can't help.
@@ -69,7 +69,7 @@ impl Execution {
             && self
                 .waits
                 .values()
-                .all(|waiter| *waiter == super::Waiter::Execution);
+                .all(|waiter| *waiter == Waiter::Execution);
         if !self.is_terminal() && (self.waits.is_empty() || timeout_alone) {
             return Err(Broken::new("a running execution waits for nothing"));
         }
@@ -93,11 +93,16 @@ impl Execution {
             steps().filter(|step| wanted(step.disposition)).count()
         };
         let tally = self.head.tally;
+        let incidents = self
+            .waits
+            .values()
+            .filter(|waiter| matches!(waiter, Waiter::Incident(_)));
         if tally.pending as usize != count(|disposition| !disposition.is_settled())
-            || tally.incidents as usize
-                != count(|disposition| disposition == Disposition::Suspended)
-            || tally.compensated as usize
-                != count(|disposition| disposition == Disposition::Compensated)
+            || tally.incidents as usize != incidents.count()
+            || tally.compensated as usize != count(Disposition::is_undone)
+            || tally.skipped as usize != count(|disposition| disposition == Disposition::Skipped)
+            || tally.abandoned as usize
+                != count(|disposition| disposition == Disposition::Abandoned)
         {
             return Err(Broken::new("the tally differs from the ledger"));
         }

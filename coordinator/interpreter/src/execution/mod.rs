@@ -91,10 +91,19 @@ pub enum Waiter {
     Execution,
     /// A scope's position: its task, timer or retry.
     Scope(ScopeId),
-    /// The undo of an entry: its task or retry, or an operator.
+    /// The undo of an entry: its task or retry.
     Undo(EntryId),
+    /// What an operator decides on.
+    Incident(Held),
     /// An entry whose step was in flight when its scope was closed.
     Drain(EntryId),
+}
+
+/// What an incident holds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// The undo of an entry.
+    Undo(EntryId),
 }
 
 impl Head {
@@ -104,6 +113,10 @@ impl Head {
             CompensationStatus::Suspended
         } else if self.is_compensating || !self.strays.is_empty() {
             CompensationStatus::Compensating
+        } else if self.tally.abandoned > 0 {
+            CompensationStatus::Abandoned
+        } else if self.tally.skipped > 0 {
+            CompensationStatus::Incomplete
         } else if self.tally.compensated > 0 {
             CompensationStatus::Compensated
         } else {
@@ -216,17 +229,7 @@ impl Execution {
             .scopes
             .values()
             .filter_map(|scope| Some((scope.wait()?, Waiter::Scope(scope.id))));
-        let entries = self.ledger.values().filter_map(|entry| {
-            let (wait, drains) = entry.wait()?;
-            Some((
-                wait,
-                if drains {
-                    Waiter::Drain(entry.id)
-                } else {
-                    Waiter::Undo(entry.id)
-                },
-            ))
-        });
+        let entries = self.ledger.values().filter_map(Entry::wait);
         timeout.into_iter().chain(scopes).chain(entries).collect()
     }
 

@@ -192,7 +192,10 @@ impl<S: Store> Lane<S> {
         // A client learns of it by its answer, and may ask again.
         if !matches!(
             input,
-            Input::Start(_) | Input::Stop { .. } | Input::RetryIncident { .. }
+            Input::Start(_)
+                | Input::Stop { .. }
+                | Input::RetryIncident { .. }
+                | Input::SettleIncident { .. }
         ) {
             let aside = SetAside {
                 execution: *execution,

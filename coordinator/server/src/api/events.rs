@@ -108,7 +108,8 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         | Event::CompensationStarted { .. }
         | Event::CompensationEnded { .. }
         | Event::UndoSuspended { .. }
-        | Event::IncidentRetried { .. } => return None,
+        | Event::IncidentRetried { .. }
+        | Event::IncidentSettled { .. } => return None,
     };
     Some(shown)
 }

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{health, incidents, reviews, wire};
+use super::{health, incidents, operator, reviews, wire};
 use crate::commands::Commands;
 use crate::store::Store;
 
@@ -77,8 +77,8 @@ pub fn router<S: Store>(api: Api<S>) -> Router {
         .route("/sagamore/v1/reviews", get(reviews::list::<S>))
         .route("/sagamore/v1/incidents", get(incidents::list::<S>))
         .route(
-            "/sagamore/v1/incidents/{execution}/{incident}/retry",
-            post(incidents::retry::<S>),
+            "/sagamore/v1/incidents/{execution}/{incident}/{act}",
+            post(operator::act::<S>),
         )
         .fallback(wire::no_such_address)
         .with_state(api)

@@ -82,10 +82,10 @@ impl Execution {
             .any(|scope| entry.0 < scope.undone_before)
     }
 
-    /// Whether a compensation that is not through yet undoes the entry.
-    pub(super) fn is_undone_around(&self, entry: EntryId) -> bool {
+    /// The outermost of the scopes that are not through yet with undoing this entry, among others.
+    pub(crate) fn undone_by(&self, entry: EntryId) -> Option<ScopeId> {
         let mut group = None;
-        self.scopes_around(entry).any(|scope| {
+        let undoing = self.scopes_around(entry).filter(|scope| {
             let from = std::mem::replace(&mut group, scope.group);
             match &scope.phase {
                 Phase::Compensating(goal) => match goal.target {
@@ -99,7 +99,22 @@ impl Execution {
                 | Phase::Ended(_)
                 | Phase::Closed => false,
             }
-        })
+        });
+        undoing.last().map(|scope| scope.id)
+    }
+
+    /// What is given up with this entry: all that its compensation has yet to undo.
+    pub(crate) fn rest_of(&self, entry: EntryId) -> Vec<EntryId> {
+        if self.head.strays.contains(&entry) {
+            return vec![entry];
+        }
+        let Some(scope) = self.undone_by(entry) else {
+            return vec![entry];
+        };
+        let open = self.ledger.values().filter(|other| other.is_open());
+        open.map(|other| other.id)
+            .filter(|other| self.undone_by(*other) == Some(scope))
+            .collect()
     }
 
     /// The scope of the entry and those around it.

@@ -7,7 +7,7 @@ use crate::execution::{
     Activity, Broken, Disposition, Execution, Position, Step, Subject, Undo, UndoProgress, Waiter,
 };
 use crate::history::{Event, HistoryRecord, Outcome, Payload, Trigger};
-use crate::ids::{EntryId, Runner, Sequence};
+use crate::ids::{EntryId, Sequence};
 
 impl Execution {
     pub(super) fn apply_ledger(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
@@ -53,24 +53,7 @@ impl Execution {
                 trigger,
                 ..
             } => self.start_undo(record, *entry, input, trigger),
-            Event::UndoSucceeded { entry, .. } => self.undo_succeeded(*entry),
-            Event::UndoSuspended { entry, .. } => {
-                let incident = record.sequence;
-                self.close_backoff(Runner::Undo(*entry))?;
-                self.undo(*entry)?.progress = UndoProgress::Incident(incident);
-                self.waits.insert(incident, Waiter::Undo(*entry));
-                self.dispose(*entry, Disposition::Suspended)
-            }
-            Event::IncidentRetried {
-                incident, entry, ..
-            } => {
-                self.close_wait(*incident);
-                let undo = self.undo(*entry)?;
-                undo.progress = UndoProgress::Running;
-                undo.retries.clear();
-                undo.attempt += 1;
-                self.dispose(*entry, Disposition::Compensating)
-            }
+            Event::UndoSucceeded { entry, .. } => self.end_undo(*entry, Disposition::Compensated),
             _ => Err(Broken::new("not an event of the ledger")),
         }
     }
@@ -140,13 +123,19 @@ impl Execution {
             last_event: event_id,
             attempt: 1,
             retries: Vec::new(),
+            arguments: None,
             progress: UndoProgress::Running,
             result: None,
         }));
         self.dispose(entry, Disposition::Compensating)
     }
 
-    fn undo_succeeded(&mut self, entry: EntryId) -> Result<(), Broken> {
+    /// The undo of this round is over; another follows when a success became known meanwhile.
+    pub(super) fn end_undo(
+        &mut self,
+        entry: EntryId,
+        disposition: Disposition,
+    ) -> Result<(), Broken> {
         let step = self.step(entry)?;
         if step.undo_again {
             step.begin_round();
@@ -154,7 +143,7 @@ impl Execution {
             return self.keep_undoing(entry, true);
         }
         self.head.strays.retain(|stray| *stray != entry);
-        self.dispose(entry, Disposition::Compensated)
+        self.dispose(entry, disposition)
     }
 
     /// A success became known that its entry did not know of. Source: the saga extension, "Cancelling, late replies".
@@ -175,11 +164,11 @@ impl Execution {
                 Ok(())
             }
             Disposition::NotExecuted => self.reopen(entry),
-            Disposition::Compensated => {
+            Disposition::Compensated | Disposition::Skipped | Disposition::Resolved => {
                 step.begin_round();
                 self.reopen(entry)
             }
-            Disposition::Committed | Disposition::Released => Ok(()),
+            Disposition::Committed | Disposition::Released | Disposition::Abandoned => Ok(()),
         }
     }
 
@@ -193,7 +182,7 @@ impl Execution {
     /// An entry that is to be undone, though the compensation that was to do so is over, or was cut short by one that caught an
     /// error around it, is undone on its own.
     fn keep_undoing(&mut self, entry: EntryId, is_chained: bool) -> Result<(), Broken> {
-        let is_left_over = self.was_undone_around(entry) && !self.is_undone_around(entry);
+        let is_left_over = self.was_undone_around(entry) && self.undone_by(entry).is_none();
         if (!is_chained || is_left_over) && !self.head.strays.contains(&entry) {
             self.head.strays.push(entry);
         }
@@ -201,7 +190,11 @@ impl Execution {
     }
 
     /// Moves an entry to another disposition; one that is settled leaves its chain.
-    fn dispose(&mut self, entry: EntryId, disposition: Disposition) -> Result<(), Broken> {
+    pub(super) fn dispose(
+        &mut self,
+        entry: EntryId,
+        disposition: Disposition,
+    ) -> Result<(), Broken> {
         let from = std::mem::replace(&mut self.step(entry)?.disposition, disposition);
         self.head.tally.shift(Some(from), disposition);
         if disposition.is_settled() {

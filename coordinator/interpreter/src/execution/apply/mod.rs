@@ -1,6 +1,7 @@
 //! `Execution::apply`: the only code that changes an execution, one arm per event.
 
 mod chain;
+mod incident;
 mod ledger;
 mod map;
 mod task;
@@ -74,10 +75,11 @@ impl Execution {
             | Event::TaskFailed { .. }
             | Event::TaskTimedOut { .. }
             | Event::RetryScheduled { .. } => self.apply_task(record),
+            Event::UndoSuspended { .. }
+            | Event::IncidentRetried { .. }
+            | Event::IncidentSettled { .. } => self.apply_incident(record),
             Event::UndoStarted { .. }
             | Event::UndoSucceeded { .. }
-            | Event::UndoSuspended { .. }
-            | Event::IncidentRetried { .. }
             | Event::EntryArmed { .. }
             | Event::EntryDrained { .. }
             | Event::EntryUpgraded { .. } => self.apply_ledger(record),
@@ -326,9 +328,13 @@ impl Execution {
     }
 
     fn close_wait(&mut self, wait: Sequence) {
-        if self.waits.remove(&wait).is_some() {
-            self.touched.closed.insert(wait);
+        let Some(waiter) = self.waits.remove(&wait) else {
+            return;
+        };
+        if let Waiter::Incident(_) = waiter {
+            self.head.tally.incidents = self.head.tally.incidents.saturating_sub(1);
         }
+        self.touched.closed.insert(wait);
     }
 
     fn scope(&mut self, scope: ScopeId) -> Result<&mut Scope, Broken> {

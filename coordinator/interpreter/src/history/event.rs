@@ -1,193 +1,12 @@
-//! The history of an execution: what happened, and the only thing that changes an execution.
-//!
-//! Stored records only grow: a variant or member is added, never renamed or removed.
-
-use std::sync::Arc;
+//! What can happen.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
+use super::{Ending, Outcome, Payload, Settlement, StateType, Target, Then, Trigger, present};
 use crate::definition::{BlockId, StateName};
 use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
 use crate::input::Start;
-
-/// A JSON value that travels: shared, never copied.
-pub type Payload = Arc<Value>;
-
-/// Reads a payload that may be absent, of which null is one: `None` is only what was not written.
-pub(crate) fn present<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Payload>, D::Error> {
-    Payload::deserialize(deserializer).map(Some)
-}
-
-/// One thing that happened in an execution.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HistoryRecord {
-    /// Its place: from 1, dense.
-    pub sequence: Sequence,
-    /// When; never before the record in front of it.
-    pub at: Timestamp,
-    /// Its id among the events that Step Functions would show: from 1, dense; `None` for what is ours alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event_id: Option<u64>,
-    /// The event it follows from, 0 for none.
-    #[serde(default)]
-    pub previous_event_id: u64,
-    /// What happened.
-    pub event: Event,
-}
-
-/// The status of an execution, as Step Functions has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Status {
-    /// It runs, or compensates.
-    Running,
-    /// It ended well.
-    Succeeded,
-    /// It ended with an error.
-    Failed,
-    /// Its time ran out.
-    TimedOut,
-    /// It was stopped.
-    Aborted,
-}
-
-impl Status {
-    /// The status as the API spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Running => "RUNNING",
-            Status::Succeeded => "SUCCEEDED",
-            Status::Failed => "FAILED",
-            Status::TimedOut => "TIMED_OUT",
-            Status::Aborted => "ABORTED",
-        }
-    }
-}
-
-/// How an execution ends when it does not succeed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Ending {
-    /// Failed, timed out or aborted.
-    pub status: Status,
-    /// The error, when there is one.
-    pub error: Option<String>,
-    /// The cause, when there is one.
-    pub cause: Option<String>,
-}
-
-/// The type of a state, as events name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are the language's own")]
-pub enum StateType {
-    Task,
-    Pass,
-    Choice,
-    Wait,
-    Parallel,
-    Map,
-    Succeed,
-    Fail,
-    Compensate,
-}
-
-impl StateType {
-    /// The name in the language.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StateType::Task => "Task",
-            StateType::Pass => "Pass",
-            StateType::Choice => "Choice",
-            StateType::Wait => "Wait",
-            StateType::Parallel => "Parallel",
-            StateType::Map => "Map",
-            StateType::Succeed => "Succeed",
-            StateType::Fail => "Fail",
-            StateType::Compensate => "Compensate",
-        }
-    }
-}
-
-/// Whether an attempt had its effect. Source: the saga extension, "The ledger".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It had.
-    Committed,
-    /// It had not.
-    NotExecuted,
-    /// Nobody can say.
-    Unknown,
-}
-
-/// What set a compensation off.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trigger {
-    /// What kind of thing.
-    pub kind: TriggerKind,
-    /// The error, when there was one.
-    pub error: Option<String>,
-    /// Its cause.
-    pub cause: Option<String>,
-    /// The state it happened in, when it happened in one.
-    pub state: Option<StateName>,
-}
-
-/// The kinds of [`Trigger`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TriggerKind {
-    /// An error left the machine, or a `Fail` state was reached.
-    Error,
-    /// The execution timed out.
-    Timeout,
-    /// It was stopped.
-    Stop,
-    /// A Catcher with `Compensate`.
-    Catch,
-    /// A `Compensate` state.
-    State,
-    /// A Parallel or a Map is tried again.
-    Retry,
-    /// An iteration failed, which its Map tolerates.
-    Iteration,
-    /// A success that came when its undo had ended.
-    LateReply,
-}
-
-/// What a compensation undoes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Target {
-    /// All that is armed in the scope.
-    Scope,
-    /// All that is armed inside the Parallel or Map whose branches or iterations this entry holds; nothing when it is `None`.
-    Group(Option<EntryId>),
-}
-
-/// What happens once a compensation is through.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Then {
-    /// The state is left with this output, for its `Next` or its end.
-    Exit {
-        /// The output.
-        output: Payload,
-        /// Where to; `None` ends the scope.
-        next: Option<StateName>,
-    },
-    /// The execution ends.
-    Finish(Ending),
-    /// The iteration is over; its Map does without it.
-    Forgo,
-    /// The Parallel or Map is tried again.
-    Retry {
-        /// Which of its retriers says so.
-        retrier: usize,
-    },
-}
 
 /// What happened. Those that Step Functions shows come first, each under its name there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -414,6 +233,20 @@ pub enum Event {
         entry: EntryId,
         by: Option<String>,
         reason: Option<String>,
+        /// What is sent from now on, when that is not what was sent before.
+        #[serde(
+            default,
+            deserialize_with = "present",
+            skip_serializing_if = "Option::is_none"
+        )]
+        arguments: Option<Payload>,
+    },
+    /// An operator settles an incident.
+    IncidentSettled {
+        incident: Sequence,
+        settlement: Settlement,
+        by: Option<String>,
+        reason: Option<String>,
     },
 }
 
@@ -444,6 +277,8 @@ pub struct TaskScheduled {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn check(result: Option<Payload>) {

@@ -1,0 +1,122 @@
+//! What becomes of the ledger, as lines.
+
+use sagamore_interpreter::{Event, Target, Then};
+
+use super::{Writer, failure, outcome_name, payload, within};
+
+impl Writer<'_> {
+    pub(super) fn compensation(&self, event: &Event) -> String {
+        match event {
+            Event::EntryArmed { scope, state, .. } => format!("{}armed {state}", within(*scope)),
+            Event::EntryDrained {
+                entry,
+                task,
+                outcome,
+                ..
+            } => format!(
+                "entry {} drained {task} {}",
+                entry.0,
+                outcome_name(*outcome)
+            ),
+            Event::EntryUpgraded {
+                entry,
+                task,
+                result,
+            } => format!(
+                "entry {} committed late by {task} {}",
+                entry.0,
+                payload(result)
+            ),
+            Event::CompensationStarted { .. } => self.compensation_started(event),
+            Event::CompensationEnded { scope } => format!("{}is undone", within(*scope)),
+            Event::UndoStarted {
+                entry, name, input, ..
+            } => {
+                format!(
+                    "TaskStateEntered {name} entry {} {}",
+                    entry.0,
+                    payload(input)
+                )
+            }
+            Event::UndoSucceeded {
+                entry,
+                name,
+                output,
+            } => {
+                format!(
+                    "TaskStateExited {name} entry {} {}",
+                    entry.0,
+                    payload(output)
+                )
+            }
+            other => incident(other),
+        }
+    }
+
+    fn compensation_started(&self, event: &Event) -> String {
+        match event {
+            Event::CompensationStarted {
+                scope,
+                target,
+                then,
+                trigger,
+                drain_until,
+            } => {
+                let target = match target {
+                    Target::Scope => "its scope".to_owned(),
+                    Target::Group(None) => "nothing".to_owned(),
+                    Target::Group(Some(entry)) => format!("the branches of {}", entry.0),
+                };
+                let then = match &**then {
+                    Then::Exit { next, .. } => match next {
+                        Some(next) => format!("go to {next}"),
+                        None => "end".to_owned(),
+                    },
+                    Then::Finish(ending) => self.ending(ending),
+                    Then::Forgo => "the Map goes on without".to_owned(),
+                    Then::Retry { retrier } => format!("retry by retrier {retrier}"),
+                };
+                let kind = trigger.kind;
+                format!(
+                    "{}undoes {target} by {kind:?}{}, then {then}",
+                    within(*scope),
+                    self.drain(*drain_until)
+                )
+            }
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+/// What waits for an operator.
+fn incident(event: &Event) -> String {
+    match event {
+        Event::UndoSuspended {
+            entry,
+            error,
+            cause,
+        } => format!(
+            "entry {} suspended {}",
+            entry.0,
+            failure(error, cause.as_ref())
+        ),
+        Event::IncidentRetried {
+            incident,
+            entry,
+            arguments,
+            ..
+        } => {
+            let with = arguments
+                .as_ref()
+                .map(|with| format!(" with {}", payload(with)));
+            let with = with.unwrap_or_default();
+            format!("incident {incident} of entry {} retried{with}", entry.0)
+        }
+        Event::IncidentSettled {
+            incident,
+            settlement,
+            ..
+        } => format!("incident {incident} settled: {}", settlement.as_str()),
+        other => format!("{other:?}"),
+    }
+}
