@@ -397,7 +397,7 @@ fn calls(setup: &Setup, seen: mpsc::UnboundedSender<(ExecutionId, Input)>, key: 
 fn run_command(message_id: &str, command: &Command) -> Result<Value, CommandError> {
     match command {
         Command::StartExecution(_) => Ok(json!({ "executionArn": message_id })),
-        Command::StopExecution(_) => Err(CommandError::Refused {
+        Command::StopExecution(_) | Command::RollbackExecution(_) => Err(CommandError::Refused {
             name: "ExecutionDoesNotExist".to_owned(),
             message: "no such execution".to_owned(),
         }),

@@ -17,7 +17,9 @@
 //! dead-letter Reserve rejected
 //! after 5s                                    time passes, and what is due is due, in order
 //! stop Error "cause"
+//! rollback Error "cause"
 //! retry Reserve {"id": 2}                     the incident of the state; arguments may be left out
+//! retry -                                     the incident of the phase of undoing; so in what follows
 //! skip Reserve {"id": 2}                      the same; so may what the state yields
 //! resolve Reserve
 //! abandon Reserve
@@ -71,7 +73,7 @@ pub enum Act {
     },
     DeadLetter(Attempt, String),
     After(SignedDuration),
-    Stop(Option<String>, Option<String>),
+    Stop(Option<String>, Option<String>, bool),
     Retry(String, Option<Value>),
     Settle(String, Settlement),
 }
@@ -123,9 +125,10 @@ fn act(verb: &str, rest: &str) -> Result<Act> {
         },
         "dead-letter" => Act::DeadLetter(attempt(first)?, more.to_owned()),
         "after" => Act::After(rest.parse()?),
-        "stop" => Act::Stop(
+        "stop" | "rollback" => Act::Stop(
             Some(first.to_owned()).filter(|error| !error.is_empty()),
             quoted(more)?.0,
+            verb == "rollback",
         ),
         "retry" => Act::Retry(first.to_owned(), given(more)?),
         "skip" => {

@@ -172,9 +172,10 @@ impl Run {
                 task: self.task(attempt)?,
                 reason: reason.clone(),
             },
-            Act::Stop(error, cause) => Input::Stop {
+            Act::Stop(error, cause, rolls_back) => Input::Stop {
                 error: error.clone(),
                 cause: cause.clone(),
+                rolls_back: *rolls_back,
             },
             Act::Retry(state, arguments) => Input::RetryIncident {
                 incident: self.incident(state)?,
@@ -193,6 +194,7 @@ impl Run {
 
     /// The open incident of a state.
     fn incident(&mut self, state: &str) -> Result<Sequence> {
+        let state = if state == "-" { "" } else { state };
         let found = self.saga()?.incident_of(state);
         found.context("there is no such incident")
     }

@@ -98,6 +98,7 @@ impl Run {
             11 => self.take(Input::Stop {
                 error: Some("Stopped".to_owned()),
                 cause: None,
+                rolls_back: choices.once_in(3),
             }),
             12 => {
                 let by = SignedDuration::from_millis([300, 1_000, 2_500, 7_000][choices.one_of(4)]);

@@ -192,6 +192,7 @@ impl World {
                 let input = Input::Stop {
                     error: Some("Stopped".to_owned()),
                     cause: None,
+                    rolls_back: false,
                 };
                 Request {
                     command: Some(command(message)),

@@ -66,6 +66,7 @@ pub fn head(machine: &MachineRow, name: &str, input: Value) -> Head {
         tally: Tally::default(),
         strays: Vec::new(),
         is_compensating: false,
+        undo_phase: None,
     }
 }
 

@@ -69,6 +69,9 @@ pub enum Input {
         error: Option<String>,
         /// The cause to end with.
         cause: Option<String>,
+        /// Whether what was done is undone in any case, whatever the machine's policy says of a stop.
+        #[serde(default)]
+        rolls_back: bool,
     },
     /// An operator has an undo tried again that was suspended.
     RetryIncident {
@@ -224,4 +227,6 @@ pub enum Ignored {
     AlreadyCompensating,
     /// There is no such incident, or it is settled.
     UnknownIncident,
+    /// This can't be decided of such an incident.
+    ActNotOffered,
 }

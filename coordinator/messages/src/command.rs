@@ -11,6 +11,8 @@ pub enum Command {
     StartExecution(Value),
     /// Stop one.
     StopExecution(Value),
+    /// Stop one, and undo what it did whatever its machine says of a stop.
+    RollbackExecution(Value),
 }
 
 /// Why a command is unusable. It is parked, and answered with a failure if it says where to.
@@ -50,6 +52,7 @@ impl Command {
         let command = match kind.filter(present).ok_or(CommandFault::MissingType)? {
             START_EXECUTION => Self::StartExecution(object(body)?),
             STOP_EXECUTION => Self::StopExecution(object(body)?),
+            ROLLBACK_EXECUTION => Self::RollbackExecution(object(body)?),
             other => return Err(CommandFault::UnknownType(other.to_owned())),
         };
         Ok((message_id.to_owned(), command))
@@ -60,6 +63,7 @@ impl Command {
         match self {
             Self::StartExecution(_) => START_EXECUTION,
             Self::StopExecution(_) => STOP_EXECUTION,
+            Self::RollbackExecution(_) => ROLLBACK_EXECUTION,
         }
     }
 }
@@ -74,7 +78,8 @@ fn object(body: &[u8]) -> Result<Value, CommandFault> {
 
 const START_EXECUTION: &str = "StartExecution";
 const STOP_EXECUTION: &str = "StopExecution";
-const KNOWN: &str = "StartExecution, StopExecution";
+const ROLLBACK_EXECUTION: &str = "RollbackExecution";
+const KNOWN: &str = "StartExecution, StopExecution, RollbackExecution";
 
 #[cfg(test)]
 mod tests {
@@ -130,9 +135,10 @@ mod tests {
 
     #[test]
     fn an_unknown_command_is_told_the_known_ones() {
-        let expected = r#"the command's type is "Start"; known are StartExecution, StopExecution"#;
+        let expected = r#"the command's type is "Start"; known are StartExecution, StopExecution, RollbackExecution"#;
         check(Some("Start"), Some("m"), b"{}", expected);
-        let expected = "the command has no type; known are StartExecution, StopExecution";
+        let expected =
+            "the command has no type; known are StartExecution, StopExecution, RollbackExecution";
         check(None, Some("m"), b"{}", expected);
     }
 

@@ -61,7 +61,9 @@ fn read(golden: &Golden) -> Value {
         Read::Command => {
             let (message_id, command) =
                 Command::parse(kind, properties.message_id.as_deref(), body).unwrap();
-            let (Command::StartExecution(input) | Command::StopExecution(input)) = &command;
+            let (Command::StartExecution(input)
+            | Command::StopExecution(input)
+            | Command::RollbackExecution(input)) = &command;
             json!({ "message_id": message_id, "command": command.kind(), "input": input })
         }
     }

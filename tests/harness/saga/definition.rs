@@ -15,6 +15,12 @@ pub fn definition(choices: &mut Choices<'_>) -> Value {
     if choices.once_in(8) {
         saga["TimeoutSeconds"] = json!([5, 30, 100][choices.one_of(3)]);
     }
+    if choices.once_in(8) {
+        saga["CompensationPolicy"] = json!({
+            "OnStop": (["Compensate", "Abandon"][choices.one_of(2)]),
+            "TimeoutSeconds": ([10, 60, 600][choices.one_of(3)]),
+        });
+    }
     saga
 }
 

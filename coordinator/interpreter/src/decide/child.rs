@@ -114,6 +114,8 @@ impl Turn<'_> {
         let stop = Input::Stop {
             error: Some("Sagamore.Cancelled".to_owned()),
             cause: Some(cause),
+            // Whoever waited undoes what was done, and this is part of it.
+            rolls_back: true,
         };
         self.tell(child, stop);
     }

@@ -1,12 +1,17 @@
 //! Scopes that undo: when one begins, what starts next, what comes after. Source: the saga extension, "When it starts".
 
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Taken;
 use super::turn::Turn;
 use crate::compensation::frontier;
 use crate::definition::Transition;
-use crate::effect::Announcement;
-use crate::execution::{Broken, Disposition, Phase, Subject};
+use crate::effect::{Announcement, Incident, Wait, WaitKind};
+use crate::execution::{Broken, Disposition, Phase, Subject, UndoPhase};
 use crate::history::{Event, Status, Target, Then, Trigger, TriggerKind};
-use crate::ids::{EntryId, Runner, ScopeId};
+use crate::ids::{EntryId, Runner, ScopeId, Sequence};
+use crate::input::Ignored;
 
 impl Turn<'_> {
     /// The scope undoes the target, and then goes on. With nothing to undo it goes on at once.
@@ -29,18 +34,106 @@ impl Turn<'_> {
         if !is_needed && !self.execution.is_undoing() {
             return self.after(scope, then);
         }
-        self.record(Event::CompensationStarted {
+        let is_first = self.execution.head.undo_phase.is_none();
+        let phase_until = is_first.then(|| self.phase_until());
+        let wait = self.record(Event::CompensationStarted {
             scope,
             target,
             then: Box::new(then),
             trigger,
             drain_until,
+            phase_until,
         })?;
+        self.time_phase(wait, phase_until);
         Ok(())
+    }
+
+    /// When a phase of undoing that begins now has taken too long.
+    pub(super) fn phase_until(&self) -> Timestamp {
+        let timeout = self.machine.policy.timeout;
+        self.now.checked_add(timeout).unwrap_or(Timestamp::MAX)
+    }
+
+    pub(super) fn time_phase(&mut self, wait: Sequence, until: Option<Timestamp>) {
+        if until.is_some() {
+            self.open(Wait {
+                wait,
+                due: until,
+                kind: WaitKind::Timer,
+            });
+        }
+    }
+
+    /// The phase of undoing has taken too long: nothing is given up, but an operator has to look.
+    pub(super) fn phase_due(&mut self) -> Result<Taken, Broken> {
+        match self.execution.head.undo_phase {
+            Some(UndoPhase::Timed { until, .. }) if self.now >= until => {}
+            _ => return Ok(Err(Ignored::NotDue)),
+        }
+        for entry in self.execution.ledger.keys().copied().collect::<Vec<_>>() {
+            self.cancel_undo(entry);
+        }
+        let wait = self.record(Event::PhaseTimedOut)?;
+        let incident = Incident {
+            state: String::new(),
+            error: "Sagamore.CompensationTimeout".to_owned(),
+            cause: Some(format!(
+                "Undoing has taken longer than the {} of CompensationPolicy.",
+                self.machine.policy.timeout
+            )),
+            entry: Value::Null,
+        };
+        self.raise(wait, incident);
+        Ok(Ok(()))
+    }
+
+    /// Asks an operator.
+    pub(super) fn raise(&mut self, wait: Sequence, incident: Incident) {
+        self.open(Wait {
+            wait,
+            due: None,
+            kind: WaitKind::Incident(Box::new(incident.clone())),
+        });
+        self.announce(Announcement::Suspended(Box::new(incident)));
     }
 
     /// Starts what can start and ends what is through; whether there was any of it.
     pub(super) fn compensate(&mut self) -> Result<bool, Broken> {
+        let may_start = !self.execution.is_overdue();
+        let mut has_progressed = may_start && self.undo_strays()?;
+        if !self.execution.head.is_compensating {
+            return Ok(has_progressed);
+        }
+        let scopes = self.execution.scopes.values();
+        let goals = scopes.filter_map(|scope| match &scope.phase {
+            Phase::Compensating(goal) => Some((
+                scope.id,
+                goal.target,
+                goal.then.clone(),
+                goal.trigger.clone(),
+            )),
+            _ => None,
+        });
+        for (scope, target, then, trigger) in goals.collect::<Vec<_>>() {
+            let frontier = frontier(self.execution, scope, target);
+            if may_start {
+                for entry in &frontier.ready {
+                    self.start_undo(*entry, &trigger)?;
+                    has_progressed = true;
+                }
+            }
+            let waits_for_strays =
+                matches!(then, Then::Finish(_)) && !self.execution.head.strays.is_empty();
+            if !frontier.is_open && !waits_for_strays {
+                self.record(Event::CompensationEnded { scope })?;
+                self.after(scope, then)?;
+                has_progressed = true;
+            }
+        }
+        Ok(has_progressed)
+    }
+
+    fn undo_strays(&mut self) -> Result<bool, Broken> {
         let mut has_progressed = false;
         for entry in self.execution.head.strays.clone() {
             if matches!(
@@ -54,36 +147,6 @@ impl Turn<'_> {
                     state: None,
                 };
                 self.start_undo(entry, &trigger)?;
-                has_progressed = true;
-            }
-        }
-        if !self.execution.head.is_compensating {
-            return Ok(has_progressed);
-        }
-        let goals = self
-            .execution
-            .scopes
-            .values()
-            .filter_map(|scope| match &scope.phase {
-                Phase::Compensating(goal) => Some((
-                    scope.id,
-                    goal.target,
-                    goal.then.clone(),
-                    goal.trigger.clone(),
-                )),
-                _ => None,
-            });
-        for (scope, target, then, trigger) in goals.collect::<Vec<_>>() {
-            let frontier = frontier(self.execution, scope, target);
-            for entry in &frontier.ready {
-                self.start_undo(*entry, &trigger)?;
-                has_progressed = true;
-            }
-            let waits_for_strays =
-                matches!(then, Then::Finish(_)) && !self.execution.head.strays.is_empty();
-            if !frontier.is_open && !waits_for_strays {
-                self.record(Event::CompensationEnded { scope })?;
-                self.after(scope, then)?;
                 has_progressed = true;
             }
         }

@@ -336,7 +336,11 @@ impl<'a> Turn<'a> {
             return Ok(None);
         };
         let (task, timeout_at, child) = (flight.task, flight.timeout_at, flight.child);
-        let (state, has_entry) = (position.state.to_string(), position.entry.is_some());
+        let state = position.state.to_string();
+        let has_entry = match position.entry {
+            Some(entry) => !self.step(entry)?.disposition.is_settled(),
+            None => false,
+        };
         self.stop_child(child);
         if !drains || !has_entry {
             self.announce(Announcement::TaskCancelled { task, state });

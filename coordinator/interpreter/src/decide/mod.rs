@@ -95,7 +95,11 @@ pub fn decide(
         Input::Unroutable { task, only_publish } => turn.unroutable(*task, *only_publish)?,
         Input::DeadLettered { task, reason } => turn.dead_lettered(*task, reason)?,
         Input::Due { wait } => turn.due(*wait)?,
-        Input::Stop { error, cause } => turn.stop(error, cause)?,
+        Input::Stop {
+            error,
+            cause,
+            rolls_back,
+        } => turn.stop(error, cause, *rolls_back)?,
         Input::RetryIncident {
             incident,
             by,
@@ -135,6 +139,7 @@ impl Turn<'_> {
         match self.execution.waits.get(&wait).copied() {
             None | Some(Waiter::Incident(_)) => Ok(Err(Ignored::NotDue)),
             Some(Waiter::Execution) => self.execution_due(),
+            Some(Waiter::Phase) => self.phase_due(),
             Some(Waiter::Scope(scope)) => self.scope_due(scope),
             Some(Waiter::Undo(entry)) => self.undo_due(entry),
             Some(Waiter::Drain(entry)) => self.drain_due(entry, wait),
@@ -209,12 +214,19 @@ impl Turn<'_> {
                 return Ok(Err(Ignored::NotDue));
             }
             UndoProgress::Backoff { .. } => self.dispatch(Runner::Undo(entry))?,
-            UndoProgress::Running | UndoProgress::Incident(_) => return Ok(Err(Ignored::NotDue)),
+            UndoProgress::Running | UndoProgress::Incident(_) | UndoProgress::Held => {
+                return Ok(Err(Ignored::NotDue));
+            }
         }
         Ok(Ok(()))
     }
 
-    fn stop(&mut self, error: &Option<String>, cause: &Option<String>) -> Result<Taken, Broken> {
+    fn stop(
+        &mut self,
+        error: &Option<String>,
+        cause: &Option<String>,
+        rolls_back: bool,
+    ) -> Result<Taken, Broken> {
         if self.execution.is_terminal() {
             return Ok(Err(Ignored::ExecutionClosed));
         }
@@ -223,11 +235,18 @@ impl Turn<'_> {
         }
         let (error, cause) = (error.clone(), cause.clone());
         let trigger = Trigger {
-            kind: TriggerKind::Stop,
+            kind: if rolls_back {
+                TriggerKind::Rollback
+            } else {
+                TriggerKind::Stop
+            },
             error: error.clone(),
             cause: cause.clone(),
             state: None,
         };
+        if self.machine.policy.abandons_on_stop && !rolls_back {
+            self.record(Event::LedgerAbandoned)?;
+        }
         self.finish(
             Ending {
                 status: Status::Aborted,
@@ -256,7 +275,9 @@ impl Turn<'_> {
             Some(Waiter::Scope(scope)) => self.task_reply(Runner::State(scope), task, reply),
             Some(Waiter::Undo(entry)) => self.task_reply(Runner::Undo(entry), task, reply),
             Some(Waiter::Drain(entry)) => self.drain_reply(entry, task, reply),
-            Some(Waiter::Execution | Waiter::Incident(_)) => Ok(Err(Ignored::UnknownTask)),
+            Some(Waiter::Execution | Waiter::Phase | Waiter::Incident(_)) => {
+                Ok(Err(Ignored::UnknownTask))
+            }
             None => self.late_reply(task, reply),
         }
     }

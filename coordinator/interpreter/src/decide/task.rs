@@ -123,7 +123,7 @@ impl<'a> Turn<'a> {
                 self.drained(entry, task, outcome, Err(failure))?;
                 return Ok(Ok(()));
             }
-            Some(Waiter::Execution | Waiter::Incident(_)) | None => {
+            Some(Waiter::Execution | Waiter::Phase | Waiter::Incident(_)) | None => {
                 return Ok(Err(Ignored::TaskClosed));
             }
         };
@@ -157,9 +157,8 @@ impl<'a> Turn<'a> {
         let runner = match self.execution.waits.get(&task).copied() {
             Some(Waiter::Scope(scope)) => Runner::State(scope),
             Some(Waiter::Undo(entry)) => Runner::Undo(entry),
-            Some(Waiter::Drain(_) | Waiter::Execution | Waiter::Incident(_)) | None => {
-                return Ok(None);
-            }
+            Some(Waiter::Drain(_) | Waiter::Execution | Waiter::Phase | Waiter::Incident(_))
+            | None => return Ok(None),
         };
         Ok(self.flight(runner, task)?.map(|flight| (runner, flight)))
     }

@@ -1,7 +1,5 @@
 //! The undo of an entry: a Task whose input is the entry, tried until it succeeds or an operator has to look.
 
-use std::borrow::Cow;
-
 use super::Taken;
 use super::context::{PlaceContext, data};
 use super::dispatch::Errand;
@@ -9,7 +7,7 @@ use super::task::undo_name;
 use super::turn::{Failure, Turn};
 use crate::compensation::{entry_input, of_failure};
 use crate::definition::{Compensation, Seconds, StateName};
-use crate::effect::{Announcement, Incident, Wait, WaitKind};
+use crate::effect::{Incident, Wait, WaitKind};
 use crate::execution::Broken;
 use crate::history::{Event, Outcome, Payload, Trigger};
 use crate::ids::{EntryId, Runner, Sequence};
@@ -109,16 +107,13 @@ impl<'a> Turn<'a> {
 
     /// The attempt failed: the next is scheduled, or an operator has to look. Nothing is swallowed (invariant 9).
     pub(super) fn undo_failed(&mut self, entry: EntryId, failure: Failure) -> Result<(), Broken> {
-        let compensation = self.compensation(entry)?;
-        let retries = Cow::Borrowed(&self.undo(entry)?.retries);
-        if let Some(retrier) = retry::matching(&compensation.retry, &retries, &failure.error) {
+        let retriers = self.compensation(entry)?.retry.as_deref();
+        let retriers = retriers.unwrap_or(&self.machine.policy.retry);
+        let retries = &self.undo(entry)?.retries;
+        if let Some(retrier) = retry::matching(retriers, retries, &failure.error) {
             let used = retries.get(retrier).copied().unwrap_or(0);
-            let until = retry::next_attempt(
-                &compensation.retry[retrier],
-                used + 1,
-                self.now,
-                self.fraction(),
-            );
+            let rule = &retriers[retrier];
+            let until = retry::next_attempt(rule, used + 1, self.now, self.fraction());
             let wait = self.record(Event::RetryScheduled {
                 runner: Runner::Undo(entry),
                 retrier,
@@ -137,19 +132,13 @@ impl<'a> Turn<'a> {
             error: error.clone(),
             cause: cause.clone(),
         })?;
-        let state = self.step(entry)?.state.to_string();
         let incident = Incident {
-            state,
+            state: self.step(entry)?.state.to_string(),
             error,
             cause,
             entry: (*self.undo(entry)?.input).clone(),
         };
-        self.open(Wait {
-            wait,
-            due: None,
-            kind: WaitKind::Incident(Box::new(incident.clone())),
-        });
-        self.announce(Announcement::Suspended(Box::new(incident)));
+        self.raise(wait, incident);
         Ok(())
     }
 

@@ -1,13 +1,16 @@
-//! `Compensate` on a Task: the Task that undoes it. Source: the saga extension, "Fields".
+//! `Compensate`: the Task that undoes a state, and the policy of all of them. Source: the saga extension, "Fields".
+
+use jiff::SignedDuration;
 
 use super::document::Node;
 use super::fault::{FaultCode, Faults, excerpt};
-use super::fields::{Fields, integer, wrong_type};
+use super::fields::{Fields, integer, string, wrong_type};
 use super::graph::inner_blocks;
 use super::recovery::parse_retry;
 use super::resource::parse_resource;
+use super::spelling::did_you_mean;
 use super::task::check_heartbeat;
-use super::vocabulary::COMPENSATION;
+use super::vocabulary::{COMPENSATION, COMPENSATION_POLICY};
 use super::{ErrorName, Jitter, Resource, Retrier, Seconds};
 use crate::query::{Expression, Template};
 
@@ -25,8 +28,51 @@ pub struct Compensation {
     pub timeout: Seconds,
     /// `HeartbeatSeconds`.
     pub heartbeat: Option<Seconds>,
-    /// `Retry`; without it 8 retries of any error, 1 s doubling to 60 s.
+    /// `Retry`; `None` leaves it to the machine's [`CompensationPolicy`].
+    pub retry: Option<Vec<Retrier>>,
+}
+
+/// What holds for all undos of a machine.
+#[derive(Debug)]
+pub struct CompensationPolicy {
+    /// `OnStop`: whether a stop leaves what was done as it is.
+    pub abandons_on_stop: bool,
+    /// `TimeoutSeconds` of a whole phase of undoing; default [`PHASE_TIMEOUT_SECONDS`].
+    pub timeout: SignedDuration,
+    /// `Retry` of an undo that has none of its own; default 8 retries of any error, 1 s doubling to 60 s.
     pub retry: Vec<Retrier>,
+}
+
+/// How long a phase of undoing may take that does not say: 7 days.
+pub const PHASE_TIMEOUT_SECONDS: u32 = 7 * 24 * 60 * 60;
+
+/// Reads `CompensationPolicy` of the top level.
+pub(super) fn parse_policy(machine: Fields<'_>, faults: &mut Faults) -> CompensationPolicy {
+    let fields = machine
+        .get("CompensationPolicy")
+        .and_then(|node| Fields::open(node, &COMPENSATION_POLICY, faults));
+    let on_stop = fields.and_then(|fields| fields.get("OnStop"));
+    let abandons_on_stop = on_stop.is_some_and(|node| match string(node, faults) {
+        None | Some("Compensate") => false,
+        Some("Abandon") => true,
+        Some(other) => {
+            let problem = format!("There is no '{}' on a stop", excerpt(other));
+            let words = ["Compensate", "Abandon"];
+            let remedy = did_you_mean(other, words, || {
+                "write \"Compensate\" or \"Abandon\"".to_owned()
+            });
+            faults.schema(node.spot(), problem, remedy);
+            false
+        }
+    });
+    let timeout =
+        fields.and_then(|fields| fields.integer("TimeoutSeconds", 1..=Seconds::MAX, faults));
+    let retry = fields.and_then(|fields| parse_retry(fields, faults));
+    CompensationPolicy {
+        abandons_on_stop,
+        timeout: SignedDuration::from_secs(timeout.unwrap_or(PHASE_TIMEOUT_SECONDS).into()),
+        retry: retry.unwrap_or_else(retry_default),
+    }
 }
 
 /// Reads `Compensate` of a Task whose own resource is `step`.
@@ -63,7 +109,7 @@ pub(super) fn parse_compensation(
         .and_then(|node| integer(node, 1..=Seconds::MAX, faults));
     let heartbeat = heartbeat.map(Seconds::Literal);
     check_heartbeat(fields, heartbeat.as_ref(), timeout, faults);
-    let retry = parse_retry(fields, faults).unwrap_or_else(retry_default);
+    let retry = parse_retry(fields, faults);
     Some(Compensation {
         resource: resource?,
         parameters,
@@ -186,12 +232,38 @@ mod tests {
         };
         let undo = task.compensate.as_deref().expect("an undo");
         assert!(matches!(undo.timeout, Seconds::Literal(60)));
-        assert_eq!(undo.retry.len(), 1);
-        assert_eq!(
-            (undo.retry[0].max_attempts, undo.retry[0].max_delay_seconds),
-            (8, Some(60))
+        assert!(undo.retry.is_none());
+        let policy = &machine.policy;
+        assert_eq!(policy.timeout, SignedDuration::from_hours(7 * 24));
+        assert!(!policy.abandons_on_stop);
+        assert_eq!(policy.retry.len(), 1);
+        let retry = &policy.retry[0];
+        assert_eq!((retry.max_attempts, retry.max_delay_seconds), (8, Some(60)));
+        assert_eq!(retry.error_equals, [ErrorName::All]);
+    }
+
+    #[test]
+    fn a_policy_holds_for_the_whole_machine() {
+        let check = |policy: &str, expected: &[&str]| {
+            let machine = format!(
+                r#"{{"StartAt":"A","CompensationPolicy":{policy},"States":{{"A":{{"Type":"Succeed"}}}}}}"#
+            );
+            assert_eq!(faults(&machine), expected);
+        };
+        check("{}", &[]);
+        check(
+            r#"{"OnStop":"Abandon","TimeoutSeconds":60,"Retry":[]}"#,
+            &[],
         );
-        assert_eq!(undo.retry[0].error_equals, [ErrorName::All]);
+        check(
+            r#"{"OnStop":"Abandn","TimeoutSeconds":0,"Retries":[]}"#,
+            &[
+                "/CompensationPolicy/OnStop There is no 'Abandn' on a stop",
+                "/CompensationPolicy/TimeoutSeconds Minimum value is 1",
+                "/CompensationPolicy/Retries Field 'Retries' is not supported",
+            ],
+        );
+        check("[]", &["/CompensationPolicy Expected value of type Object"]);
     }
 
     #[test]

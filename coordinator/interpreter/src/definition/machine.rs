@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Catcher, Condition, Retrier, Task};
+use super::{Catcher, CompensationPolicy, Condition, Retrier, Task};
 use crate::query::{Expression, Path, ReferencePath, Template};
 
 /// The name of a state: 1 to 80 characters, unique in the whole machine.
@@ -57,6 +57,8 @@ pub struct Machine {
     pub(crate) states: HashMap<StateName, State>,
     /// `TimeoutSeconds` of the machine; `None` is no limit.
     pub timeout: Option<SignedDuration>,
+    /// `CompensationPolicy`.
+    pub policy: CompensationPolicy,
 }
 
 impl Machine {

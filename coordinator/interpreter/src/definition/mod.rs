@@ -25,7 +25,9 @@ mod timestamp;
 mod token;
 mod vocabulary;
 
-pub use compensation::{Compensation, UNDO_TIMEOUT_SECONDS};
+pub use compensation::{
+    Compensation, CompensationPolicy, PHASE_TIMEOUT_SECONDS, UNDO_TIMEOUT_SECONDS,
+};
 pub use condition::{Comparison, Condition, Operand, Operator, Test, TypeTest};
 pub use fault::{Fault, FaultCode, Severity};
 pub use machine::{

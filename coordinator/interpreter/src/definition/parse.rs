@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::SignedDuration;
 
-use super::compensation::warn_of_kept_effects;
+use super::compensation::{parse_policy, warn_of_kept_effects};
 use super::document::Node;
 use super::duplicates::report_duplicates;
 use super::fault::{Fault, FaultCode, Faults, excerpt};
@@ -71,6 +71,7 @@ impl Parser {
                 .schema(node.spot(), problem, "write \"1.0\", or leave it out");
         }
         let timeout = fields.integer("TimeoutSeconds", 1..=Seconds::MAX, &mut self.faults);
+        let policy = parse_policy(fields, &mut self.faults);
         let whole = QueryLanguage::of(root, &mut self.faults);
         if whole == QueryLanguage::JsonPath {
             self.block(fields);
@@ -88,6 +89,7 @@ impl Parser {
             blocks,
             states: std::mem::take(&mut self.states),
             timeout: timeout.map(|seconds| SignedDuration::from_secs(seconds.into())),
+            policy,
         })
     }
 
@@ -334,12 +336,6 @@ mod tests {
         let machine = |more: &str| {
             format!(r#"{{"StartAt":"A","States":{{"A":{{"Type":"Succeed"}}}}{more}}}"#)
         };
-        check(
-            &machine(r#","CompensationPolicy":{"OnStop":"Abandon"}"#),
-            &[
-                "/CompensationPolicy This version does not run 'CompensationPolicy' of a state machine",
-            ],
-        );
         check(
             &machine(r#","QueryLanguage":"JSONata""#),
             &["/QueryLanguage This version does not run JSONata"],

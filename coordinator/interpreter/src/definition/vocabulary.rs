@@ -7,13 +7,21 @@ pub(super) const MACHINE: Shape = Shape {
     kind: "a state machine",
     fields: &[
         "Comment",
+        "CompensationPolicy",
         "QueryLanguage",
         "StartAt",
         "States",
         "TimeoutSeconds",
         "Version",
     ],
-    later: &["CompensationPolicy"],
+    later: &[],
+};
+
+/// `CompensationPolicy` of the top level.
+pub(super) const COMPENSATION_POLICY: Shape = Shape {
+    kind: "a CompensationPolicy",
+    fields: &["Comment", "OnStop", "Retry", "TimeoutSeconds"],
+    later: &[],
 };
 
 /// One branch of a Parallel.

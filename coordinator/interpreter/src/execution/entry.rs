@@ -188,6 +188,8 @@ pub enum UndoProgress {
     },
     /// It failed for good; an operator decides.
     Incident(Sequence),
+    /// It waits for the decision on its phase.
+    Held,
 }
 
 impl Entry {
@@ -199,6 +201,11 @@ impl Entry {
         }
     }
 
+    /// The undo of its step in this round, once it has begun.
+    pub(crate) fn undo(&self) -> Option<&Undo> {
+        self.step()?.undo.as_deref()
+    }
+
     /// What it waits for, and as whom.
     pub(crate) fn wait(&self) -> Option<(Sequence, Waiter)> {
         let step = self.step()?;
@@ -206,7 +213,7 @@ impl Entry {
             return Some((task, Waiter::Drain(self.id)));
         }
         match &step.undo.as_ref()?.progress {
-            UndoProgress::Running => None,
+            UndoProgress::Running | UndoProgress::Held => None,
             UndoProgress::Task(flight) => Some((flight.task, Waiter::Undo(self.id))),
             UndoProgress::Backoff { wait, .. } => Some((*wait, Waiter::Undo(self.id))),
             UndoProgress::Incident(incident) => {

@@ -107,7 +107,7 @@ impl Execution {
             return Err(Broken::new("the tally differs from the ledger"));
         }
         for step in steps() {
-            let suspended = matches!(step.undo.as_deref(), Some(undo) if matches!(undo.progress, UndoProgress::Incident(_)));
+            let suspended = matches!(step.undo.as_deref(), Some(undo) if matches!(undo.progress, UndoProgress::Incident(_) | UndoProgress::Held));
             if suspended != (step.disposition == Disposition::Suspended) {
                 return Err(Broken::new(format!(
                     "the entry of {} and its undo disagree",

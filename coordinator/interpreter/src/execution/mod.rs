@@ -82,6 +82,27 @@ pub struct Head {
     pub strays: Vec<EntryId>,
     /// Whether a scope undoes.
     pub is_compensating: bool,
+    /// The phase of undoing that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_phase: Option<UndoPhase>,
+}
+
+/// All that is undone from when the first scope begins to undo until none does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoPhase {
+    /// It may go on.
+    Timed {
+        /// The timer.
+        wait: Sequence,
+        /// Its time.
+        until: Timestamp,
+    },
+    /// It has taken too long, and waits for an operator.
+    Overdue {
+        /// The incident.
+        incident: Sequence,
+    },
 }
 
 /// Who waits for something.
@@ -93,6 +114,8 @@ pub enum Waiter {
     Scope(ScopeId),
     /// The undo of an entry: its task or retry.
     Undo(EntryId),
+    /// The phase of undoing, for its timeout.
+    Phase,
     /// What an operator decides on.
     Incident(Held),
     /// An entry whose step was in flight when its scope was closed.
@@ -104,6 +127,8 @@ pub enum Waiter {
 pub enum Held {
     /// The undo of an entry.
     Undo(EntryId),
+    /// The whole phase of undoing.
+    Phase,
 }
 
 impl Head {
@@ -150,6 +175,7 @@ impl Execution {
             tally: Tally::default(),
             strays: Vec::new(),
             is_compensating: false,
+            undo_phase: None,
         };
         let mut execution = Execution::load(head, Vec::new(), Vec::new());
         execution.scopes.insert(ScopeId::TOP, Scope::top());
@@ -230,12 +256,33 @@ impl Execution {
             .values()
             .filter_map(|scope| Some((scope.wait()?, Waiter::Scope(scope.id))));
         let entries = self.ledger.values().filter_map(Entry::wait);
-        timeout.into_iter().chain(scopes).chain(entries).collect()
+        let phase = self.head.undo_phase.map(|phase| match phase {
+            UndoPhase::Timed { wait, .. } => (wait, Waiter::Phase),
+            UndoPhase::Overdue { incident } => (incident, Waiter::Incident(Held::Phase)),
+        });
+        let whole = timeout.into_iter().chain(phase);
+        whole.chain(scopes).chain(entries).collect()
     }
 
     /// Whether anything is undone, or waits for it.
     pub(crate) fn is_undoing(&self) -> bool {
         self.head.tally.pending > 0 || self.head.is_compensating
+    }
+
+    /// Whether no undo may begin until an operator has decided.
+    pub(crate) fn is_overdue(&self) -> bool {
+        matches!(self.head.undo_phase, Some(UndoPhase::Overdue { .. }))
+    }
+
+    /// The entries whose undo waits for the decision on its phase.
+    pub(crate) fn held_undos(&self) -> Vec<EntryId> {
+        let is_held = |entry: &&Entry| {
+            entry
+                .undo()
+                .is_some_and(|undo| undo.progress == UndoProgress::Held)
+        };
+        let held = self.ledger.values().filter(is_held);
+        held.map(|entry| entry.id).collect()
     }
 
     /// Whether the whole execution compensates to end.

@@ -40,6 +40,8 @@ pub enum TriggerKind {
     Timeout,
     /// It was stopped.
     Stop,
+    /// It was stopped to be undone.
+    Rollback,
     /// A Catcher with `Compensate`.
     Catch,
     /// A `Compensate` state.

@@ -216,6 +216,9 @@ pub enum Event {
         then: Box<Then>,
         trigger: Trigger,
         drain_until: Option<Timestamp>,
+        /// When the phase of undoing that begins with it has taken too long; `None` when one goes on already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phase_until: Option<Timestamp>,
     },
     /// All that the scope was to undo is settled.
     CompensationEnded {
@@ -227,10 +230,16 @@ pub enum Event {
         error: String,
         cause: Option<String>,
     },
+    /// The phase of undoing has taken too long: the undos under way wait for an operator, and none begins; the record's
+    /// sequence is the incident.
+    PhaseTimedOut,
+    /// What no compensation undoes already stays as it is.
+    LedgerAbandoned,
     /// An operator has the undo of an incident tried again.
     IncidentRetried {
         incident: Sequence,
-        entry: EntryId,
+        /// The entry whose undo is tried again; `None` when it is a whole phase.
+        entry: Option<EntryId>,
         by: Option<String>,
         reason: Option<String>,
         /// What is sent from now on, when that is not what was sent before.
@@ -240,6 +249,9 @@ pub enum Event {
             skip_serializing_if = "Option::is_none"
         )]
         arguments: Option<Payload>,
+        /// When the phase that begins with it has taken too long.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phase_until: Option<Timestamp>,
     },
     /// An operator settles an incident.
     IncidentSettled {

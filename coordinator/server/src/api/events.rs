@@ -60,6 +60,45 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         Event::TaskScheduled(scheduled) => {
             task("Scheduled", &scheduled.resource, sent(scheduled, region))
         }
+        Event::TaskStarted { .. }
+        | Event::TaskSubmitted { .. }
+        | Event::TaskSucceeded { .. }
+        | Event::TaskFailed { .. }
+        | Event::TaskTimedOut { .. } => return attempt(event),
+        Event::ParallelStateStarted { .. }
+        | Event::ParallelStateSucceeded { .. }
+        | Event::ParallelStateFailed { .. }
+        | Event::MapStateStarted { .. }
+        | Event::MapStateSucceeded { .. }
+        | Event::MapStateFailed { .. }
+        | Event::MapIterationStarted { .. }
+        | Event::MapIterationSucceeded { .. }
+        | Event::MapIterationFailed { .. }
+        | Event::MapIterationAborted { .. } => return composite(event),
+        Event::ScopeClosed { kind, .. } => (format!("{}StateAborted", (*kind)?.as_str()), None),
+        Event::WaitScheduled { .. }
+        | Event::Yielded { .. }
+        | Event::RetryScheduled { .. }
+        | Event::BranchStarted { .. }
+        | Event::BranchSucceeded { .. }
+        | Event::IterationForgone { .. }
+        | Event::EntryArmed { .. }
+        | Event::EntryDrained { .. }
+        | Event::EntryUpgraded { .. }
+        | Event::CompensationStarted { .. }
+        | Event::CompensationEnded { .. }
+        | Event::UndoSuspended { .. }
+        | Event::PhaseTimedOut
+        | Event::LedgerAbandoned
+        | Event::IncidentRetried { .. }
+        | Event::IncidentSettled { .. } => return None,
+    };
+    Some(shown)
+}
+
+/// What Step Functions would show of what becomes of a Task.
+fn attempt(event: &Event) -> Option<Shown> {
+    Some(match event {
         Event::TaskStarted { resource, .. } => task("Started", resource, Map::new()),
         Event::TaskSubmitted {
             resource, output, ..
@@ -85,6 +124,13 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
             cause,
             ..
         } => task("TimedOut", resource, failure(Some(error), cause)),
+        _ => return None,
+    })
+}
+
+/// What Step Functions would show of an event of a Parallel or a Map.
+fn composite(event: &Event) -> Option<Shown> {
+    Some(match event {
         Event::ParallelStateStarted { .. } => ("ParallelStateStarted".to_owned(), None),
         Event::ParallelStateSucceeded { .. } => ("ParallelStateSucceeded".to_owned(), None),
         Event::ParallelStateFailed { .. } => ("ParallelStateFailed".to_owned(), None),
@@ -95,23 +141,8 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         Event::MapIterationSucceeded { index, name, .. } => iteration("Succeeded", *index, name),
         Event::MapIterationFailed { index, name, .. } => iteration("Failed", *index, name),
         Event::MapIterationAborted { index, name, .. } => iteration("Aborted", *index, name),
-        Event::ScopeClosed { kind, .. } => (format!("{}StateAborted", (*kind)?.as_str()), None),
-        Event::WaitScheduled { .. }
-        | Event::Yielded { .. }
-        | Event::RetryScheduled { .. }
-        | Event::BranchStarted { .. }
-        | Event::BranchSucceeded { .. }
-        | Event::IterationForgone { .. }
-        | Event::EntryArmed { .. }
-        | Event::EntryDrained { .. }
-        | Event::EntryUpgraded { .. }
-        | Event::CompensationStarted { .. }
-        | Event::CompensationEnded { .. }
-        | Event::UndoSuspended { .. }
-        | Event::IncidentRetried { .. }
-        | Event::IncidentSettled { .. } => return None,
-    };
-    Some(shown)
+        _ => return None,
+    })
 }
 
 fn started(start: &Start) -> Shown {

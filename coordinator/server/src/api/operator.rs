@@ -247,6 +247,7 @@ async fn answer<S: Store>(
     };
     match taken {
         Ok(()) => settled(told),
+        Err(Ignored::ActNotOffered) => refused(NOT_OFFERED),
         Err(Ignored::UnknownIncident | Ignored::UnknownTask) => {
             match api.store().history(execution).await {
                 Ok(history) => no_incident(&what_became(incident, &history)),
@@ -305,6 +306,9 @@ fn refused(message: &str) -> Response {
     rest::error(StatusCode::CONFLICT, "ActNotOffered", message)
 }
 
+/// What each kind of incident offers.
+const NOT_OFFERED: &str = "This can't be decided of this incident. A suspended undo takes retry (with arguments or without), skip, resolve \
+                           and abandon; a phase of undoing that takes too long takes retry and abandon.";
 /// The longest name of an operator, in characters.
 const BY_CHARACTERS_MAX: usize = 200;
 /// The longest reason, in characters.

@@ -92,7 +92,8 @@ async fn reply<S: Store>(
         Err(
             Ignored::AlreadyStarted { .. }
             | Ignored::AlreadyCompensating
-            | Ignored::UnknownIncident,
+            | Ignored::UnknownIncident
+            | Ignored::ActNotOffered,
         ) => Err(ApiError::internal(
             "The reply was ignored for a reason that no reply has",
         )),

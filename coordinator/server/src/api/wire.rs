@@ -31,6 +31,7 @@ enum Operation {
     SendTaskHeartbeat,
     SendTaskSuccess,
     StartExecution,
+    RollbackExecution,
     StopExecution,
     UpdateStateMachine,
     ValidateStateMachineDefinition,
@@ -97,6 +98,7 @@ async fn run<S: Store>(api: &Api<S>, operation: Operation, body: Body) -> Result
         Operation::SendTaskHeartbeat => tasks::send_heartbeat(api, members).await,
         Operation::SendTaskSuccess => tasks::send_success(api, members).await,
         Operation::StartExecution => api.commands.start_execution(&request).await,
+        Operation::RollbackExecution => api.commands.rollback_execution(&request).await,
         Operation::StopExecution => api.commands.stop_execution(&request).await,
         Operation::UpdateStateMachine => machines::update(api, members).await,
         Operation::ValidateStateMachineDefinition => machines::validate(members),
@@ -179,7 +181,7 @@ fn respond(status: StatusCode, body: &Value) -> Response {
 }
 
 impl Operation {
-    const ALL: [Operation; 15] = [
+    const ALL: [Operation; 16] = [
         Operation::CreateStateMachine,
         Operation::DeleteStateMachine,
         Operation::DescribeExecution,
@@ -192,6 +194,7 @@ impl Operation {
         Operation::SendTaskHeartbeat,
         Operation::SendTaskSuccess,
         Operation::StartExecution,
+        Operation::RollbackExecution,
         Operation::StopExecution,
         Operation::UpdateStateMachine,
         Operation::ValidateStateMachineDefinition,
@@ -212,6 +215,7 @@ impl Operation {
             Operation::SendTaskHeartbeat => "SendTaskHeartbeat",
             Operation::SendTaskSuccess => "SendTaskSuccess",
             Operation::StartExecution => "StartExecution",
+            Operation::RollbackExecution => "RollbackExecution",
             Operation::StopExecution => "StopExecution",
             Operation::UpdateStateMachine => "UpdateStateMachine",
             Operation::ValidateStateMachineDefinition => "ValidateStateMachineDefinition",

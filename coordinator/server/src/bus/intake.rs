@@ -183,7 +183,8 @@ impl Intake {
                 | Ignored::NotDue
                 | Ignored::ExecutionClosed
                 | Ignored::AlreadyCompensating
-                | Ignored::UnknownIncident => {
+                | Ignored::UnknownIncident
+                | Ignored::ActNotOffered => {
                     self.counts.ignored.one_more();
                     tracing::debug!(?ignored, "a delivery changed nothing");
                     Verdict::Ack

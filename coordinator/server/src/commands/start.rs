@@ -42,7 +42,10 @@ impl<S: Store> Commands<S> {
     pub async fn run(&self, message_id: &str, command: Command) -> Result<Value, ApiError> {
         match command {
             Command::StartExecution(request) => self.start(&request, Some(message_id)).await,
-            Command::StopExecution(request) => self.stop(&request, Some(message_id)).await,
+            Command::StopExecution(request) => self.stop(&request, Some(message_id), false).await,
+            Command::RollbackExecution(request) => {
+                self.stop(&request, Some(message_id), true).await
+            }
         }
     }
 
@@ -224,7 +227,8 @@ fn started(arn: &str, answer: &Answer) -> Result<Value, ApiError> {
             | Ignored::NotDue
             | Ignored::ExecutionClosed
             | Ignored::AlreadyCompensating
-            | Ignored::UnknownIncident,
+            | Ignored::UnknownIncident
+            | Ignored::ActNotOffered,
         ) => {
             return Err(ApiError::internal(
                 "The start was ignored for a reason that no start has",

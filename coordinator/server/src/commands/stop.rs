@@ -1,4 +1,4 @@
-//! StopExecution.
+//! StopExecution and RollbackExecution.
 
 use jiff::Timestamp;
 use sagamore_interpreter::{Ignored, Input};
@@ -18,13 +18,23 @@ impl<S: Store> Commands<S> {
     /// # Errors
     /// `ExecutionDoesNotExist`, `InvalidArn`, `ValidationException`.
     pub async fn stop_execution(&self, request: &Value) -> Result<Value, ApiError> {
-        self.stop(request, None).await
+        self.stop(request, None, false).await
+    }
+
+    /// RollbackExecution: as StopExecution, but what was done is undone whatever `CompensationPolicy` says of a stop. Source: the
+    /// saga extension.
+    ///
+    /// # Errors
+    /// `ExecutionDoesNotExist`, `InvalidArn`, `ValidationException`.
+    pub async fn rollback_execution(&self, request: &Value) -> Result<Value, ApiError> {
+        self.stop(request, None, true).await
     }
 
     pub(super) async fn stop(
         &self,
         request: &Value,
         message_id: Option<&str>,
+        rolls_back: bool,
     ) -> Result<Value, ApiError> {
         let members = Members::of(request)?;
         let arn = members.required("executionArn", ARN_CHARACTERS_MAX)?;
@@ -44,7 +54,11 @@ impl<S: Store> Commands<S> {
         }
         let request = Request {
             execution,
-            input: Input::Stop { error, cause },
+            input: Input::Stop {
+                error,
+                cause,
+                rolls_back,
+            },
             machine: None,
             command: None,
         };
@@ -66,7 +80,8 @@ fn stopped(stopped_at: Option<Timestamp>, answer: &Answer) -> Result<Value, ApiE
             | Ignored::TaskClosed
             | Ignored::UnknownTask
             | Ignored::NotDue
-            | Ignored::UnknownIncident,
+            | Ignored::UnknownIncident
+            | Ignored::ActNotOffered,
         ) => Err(ApiError::internal(
             "The stop was ignored for a reason that no stop has",
         )),

@@ -36,7 +36,7 @@ pub(super) fn said(input: &Input) -> String {
         Input::ChildEnded { task, end } => {
             format!("parent of the end of task {task}: {}", end.status.as_str())
         }
-        Input::Stop { error, cause } => format!(
+        Input::Stop { error, cause, .. } => format!(
             "child to stop {} {:?}",
             error.as_deref().unwrap_or_default(),
             cause.as_deref().unwrap_or_default()

@@ -61,6 +61,7 @@ impl Writer<'_> {
                 then,
                 trigger,
                 drain_until,
+                phase_until: _,
             } => {
                 let target = match target {
                     Target::Scope => "its scope".to_owned(),
@@ -110,8 +111,13 @@ fn incident(event: &Event) -> String {
                 .as_ref()
                 .map(|with| format!(" with {}", payload(with)));
             let with = with.unwrap_or_default();
-            format!("incident {incident} of entry {} retried{with}", entry.0)
+            match entry {
+                Some(entry) => format!("incident {incident} of entry {} retried{with}", entry.0),
+                None => format!("incident {incident} retried{with}"),
+            }
         }
+        Event::PhaseTimedOut => "undoing takes too long".to_owned(),
+        Event::LedgerAbandoned => "what is not being undone is abandoned".to_owned(),
         Event::IncidentSettled {
             incident,
             settlement,

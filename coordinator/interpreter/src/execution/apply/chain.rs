@@ -103,6 +103,17 @@ impl Execution {
         undoing.last().map(|scope| scope.id)
     }
 
+    /// What is given up with a whole phase: all that some compensation has yet to undo, and what waits for the decision.
+    pub(crate) fn rest_of_all(&self) -> Vec<EntryId> {
+        let mut rest = self.held_undos();
+        let open = self.ledger.values().filter(|entry| entry.is_open());
+        let open = open.map(|entry| entry.id);
+        rest.extend(open.filter(|entry| self.undone_by(*entry).is_some()));
+        rest.sort_unstable();
+        rest.dedup();
+        rest
+    }
+
     /// What is given up with this entry: all that its compensation has yet to undo.
     pub(crate) fn rest_of(&self, entry: EntryId) -> Vec<EntryId> {
         if self.head.strays.contains(&entry) {

@@ -1,7 +1,9 @@
 //! What becomes of what waits for an operator.
 
-use crate::execution::{Broken, Disposition, Execution, Held, UndoProgress, Waiter};
-use crate::history::{Event, HistoryRecord, Settlement};
+use jiff::Timestamp;
+
+use crate::execution::{Broken, Disposition, Execution, Held, UndoPhase, UndoProgress, Waiter};
+use crate::history::{Event, HistoryRecord, Payload, Settlement};
 use crate::ids::{EntryId, Runner, Sequence};
 
 impl Execution {
@@ -17,26 +19,28 @@ impl Execution {
                 incident,
                 entry,
                 arguments,
+                phase_until,
                 ..
             } => {
                 self.close_wait(*incident);
-                let undo = self.undo(*entry)?;
-                undo.progress = UndoProgress::Running;
-                undo.retries.clear();
-                undo.attempt += 1;
-                if let Some(arguments) = arguments {
-                    undo.arguments = Some(arguments.clone());
+                match entry {
+                    Some(entry) => self.resume(*entry, arguments.as_ref()),
+                    None => self.resume_phase(record.sequence, *phase_until),
                 }
-                self.dispose(*entry, Disposition::Compensating)
             }
             Event::IncidentSettled {
                 incident,
                 settlement,
                 ..
-            } => {
-                let Held::Undo(entry) = self.held_by(*incident)?;
-                self.settle_undo(entry, settlement)
-            }
+            } => match self.held_by(*incident)? {
+                Held::Undo(entry) => self.settle_undo(entry, settlement),
+                Held::Phase => {
+                    self.close_wait(*incident);
+                    self.head.undo_phase = None;
+                    self.abandon(self.rest_of_all())
+                }
+            },
+            Event::PhaseTimedOut => self.hold_phase(record.sequence),
             _ => Err(Broken::new("not an event of an incident")),
         }
     }
@@ -45,15 +49,93 @@ impl Execution {
         match settlement {
             Settlement::Skip { .. } => self.settle(entry, Disposition::Skipped),
             Settlement::Resolve => self.settle(entry, Disposition::Resolved),
-            Settlement::Abandon => {
-                for entry in self.rest_of(entry) {
-                    // Whatever shows of it later is not undone either.
-                    self.step(entry)?.undo_again = false;
-                    self.settle(entry, Disposition::Abandoned)?;
-                }
-                Ok(())
+            Settlement::Abandon => self.abandon(self.rest_of(entry)),
+        }
+    }
+
+    fn abandon(&mut self, entries: Vec<EntryId>) -> Result<(), Broken> {
+        for entry in entries {
+            // Whatever shows of it later is not undone either.
+            self.step(entry)?.undo_again = false;
+            self.settle(entry, Disposition::Abandoned)?;
+        }
+        Ok(())
+    }
+
+    /// Gives up what no compensation undoes already.
+    pub(super) fn abandon_untouched(&mut self) -> Result<(), Broken> {
+        let open = self.ledger.values().filter(|entry| {
+            entry.is_open()
+                && !self.head.strays.contains(&entry.id)
+                && self.undone_by(entry.id).is_none()
+        });
+        let open: Vec<EntryId> = open.map(|entry| entry.id).collect();
+        for entry in open {
+            // An undo under way can't be cancelled.
+            if self.step(entry)?.undo.is_some() {
+                self.head.strays.push(entry);
+            } else {
+                self.settle(entry, Disposition::Abandoned)?;
             }
         }
+        Ok(())
+    }
+
+    /// The next attempt of a suspended undo.
+    fn resume(&mut self, entry: EntryId, arguments: Option<&Payload>) -> Result<(), Broken> {
+        let undo = self.undo(entry)?;
+        undo.progress = UndoProgress::Running;
+        undo.retries.clear();
+        undo.attempt += 1;
+        if let Some(arguments) = arguments {
+            undo.arguments = Some(arguments.clone());
+        }
+        self.dispose(entry, Disposition::Compensating)
+    }
+
+    fn resume_phase(&mut self, sequence: Sequence, until: Option<Timestamp>) -> Result<(), Broken> {
+        self.head.undo_phase = None;
+        if let Some(until) = until {
+            self.begin_phase(sequence, until);
+        }
+        for entry in self.held_undos() {
+            self.resume(entry, None)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin_phase(&mut self, wait: Sequence, until: Timestamp) {
+        self.head.undo_phase = Some(UndoPhase::Timed { wait, until });
+        self.waits.insert(wait, Waiter::Phase);
+    }
+
+    /// Ends the phase when nothing undoes any more, unless an operator has yet to decide on what it held.
+    pub(super) fn end_phase(&mut self) {
+        let wait = match self.head.undo_phase {
+            Some(UndoPhase::Timed { wait, .. }) => wait,
+            Some(UndoPhase::Overdue { incident }) if self.held_undos().is_empty() => incident,
+            Some(UndoPhase::Overdue { .. }) | None => return,
+        };
+        self.close_wait(wait);
+        self.head.undo_phase = None;
+    }
+
+    fn hold_phase(&mut self, incident: Sequence) -> Result<(), Broken> {
+        self.end_phase();
+        let under_way = self.ledger.values().filter(|entry| {
+            let step = entry.step();
+            step.is_some_and(|step| step.disposition == Disposition::Compensating)
+        });
+        for entry in under_way.map(|entry| entry.id).collect::<Vec<_>>() {
+            if let Some((wait, _)) = self.entry(entry)?.wait() {
+                self.close_wait(wait);
+            }
+            self.undo(entry)?.progress = UndoProgress::Held;
+            self.dispose(entry, Disposition::Suspended)?;
+        }
+        self.head.undo_phase = Some(UndoPhase::Overdue { incident });
+        self.open_incident(incident, Held::Phase);
+        Ok(())
     }
 
     /// Ends an entry by an operator's word: nothing of it is waited for any more.

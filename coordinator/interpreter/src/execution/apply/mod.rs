@@ -76,8 +76,10 @@ impl Execution {
             | Event::TaskTimedOut { .. }
             | Event::RetryScheduled { .. } => self.apply_task(record),
             Event::UndoSuspended { .. }
+            | Event::PhaseTimedOut
             | Event::IncidentRetried { .. }
             | Event::IncidentSettled { .. } => self.apply_incident(record),
+            Event::LedgerAbandoned => self.abandon_untouched(),
             Event::UndoStarted { .. }
             | Event::UndoSucceeded { .. }
             | Event::EntryArmed { .. }
@@ -149,6 +151,7 @@ impl Execution {
                 then,
                 trigger,
                 drain_until,
+                phase_until,
             } => {
                 if matches!(target, Target::Scope) {
                     self.gather(*scope, sequence)?;
@@ -163,6 +166,9 @@ impl Execution {
                 self.scope(*scope)?.phase = Phase::Compensating(Box::new(goal));
                 self.mark_undone(*scope, *target, sequence)?;
                 self.head.is_compensating = true;
+                if let Some(until) = phase_until {
+                    self.begin_phase(sequence, *until);
+                }
                 if self.is_finishing() {
                     self.close_wait(Sequence(1));
                 }
@@ -184,6 +190,7 @@ impl Execution {
             self.touched.scope(scope.id);
         }
         self.head.is_compensating = false;
+        self.end_phase();
         Ok(())
     }
 
@@ -325,6 +332,9 @@ impl Execution {
             .scopes
             .values()
             .any(|scope| matches!(scope.phase, Phase::Compensating(_)));
+        if !self.head.is_compensating {
+            self.end_phase();
+        }
     }
 
     fn close_wait(&mut self, wait: Sequence) {
