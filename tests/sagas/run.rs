@@ -62,7 +62,8 @@ impl Run {
             self.chance(choices)?;
         }
         self.settle()?;
-        self.services.check(&self.saga.execution)
+        self.services
+            .check(&self.saga.execution, &self.saga.history)
     }
 
     fn receive(&mut self) {

@@ -123,7 +123,7 @@ impl World {
                 row.execution
             );
             self.check_timeouts(id, &row.history)?;
-            self.service.done.check(&row.execution)?;
+            self.service.done.check(&row.execution, &row.history)?;
         }
         Ok(())
     }

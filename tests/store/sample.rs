@@ -159,6 +159,7 @@ pub fn scope(id: ScopeId, wait: Sequence, input: Value) -> Scope {
         last_entry: None,
         had_entries: false,
         group: None,
+        is_covered: false,
         undone_before: Sequence(0),
         phase,
     }

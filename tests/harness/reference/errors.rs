@@ -1,9 +1,9 @@
 //! Errors: who handles one, what that closes, and how an execution ends that does not succeed.
 
+use super::ledger::Disposition;
 use super::model::{Kind, retrier};
 use super::run::{Condition, Doing, Ending, Reference, ScopeId, TOP, VisitId};
 use super::undoing::{Region, Then};
-use super::Disposition;
 
 /// Who handles an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,8 +129,8 @@ impl Reference {
             error: error.map(str::to_owned),
         });
         if self.committed_pivot.is_some() {
-            self.close(TOP, Flight::Unknown);
             self.release(|_, _| true);
+            self.close(TOP, Flight::Unknown);
         } else {
             self.close(TOP, Flight::Drains);
             self.compensate(self.whole(TOP), Then::End);
@@ -142,16 +142,16 @@ impl Reference {
         if self.ending.is_some() {
             return;
         }
-        self.close(TOP, Flight::Unknown);
         self.ending = Some(Ending {
             status: "ABORTED",
             error: None,
         });
         for entry in self.unsettled() {
             if self.covering(self.entry(entry).visit).is_none() {
-                self.set(entry, Disposition::Abandoned);
+                self.settle_as(entry, Disposition::Abandoned);
             }
         }
+        self.close(TOP, Flight::Unknown);
     }
 
     fn close_inside(&mut self, composite: VisitId, flight: Flight) {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::run::{Doing, EntryId, Reference, VisitId};
+use super::undoing::Compensation;
 
 /// One round of the entry of one visit.
 #[derive(Debug)]
@@ -200,10 +201,7 @@ impl Reference {
         let visit = self.visit(id);
         let disposition = self.entry(entry).disposition;
         let is_known = visit.attempts[attempt - 1] == Some(Outcome::Committed) || visit.has_result;
-        let is_closed = matches!(
-            disposition,
-            Disposition::Released | Disposition::Abandoned
-        );
+        let is_closed = matches!(disposition, Disposition::Released | Disposition::Abandoned);
         if is_known || is_closed {
             return;
         }
@@ -263,9 +261,8 @@ impl Reference {
     /// undone is an invariant. Inside a composite with an undo of its own nobody undoes it once that has its entry.
     fn place(&mut self, id: EntryId) {
         let visit = self.entry(id).visit;
-        let was_covered = |of: &super::undoing::Compensation| of.covers.contains(&visit);
-        let is_replaced =
-            |(composite, _): &(VisitId, _)| self.entry_of(*composite).is_some();
+        let was_covered = |of: &Compensation| of.covers.contains(&visit);
+        let is_replaced = |(composite, _): &(VisitId, _)| self.entry_of(*composite).is_some();
         if self.covering(visit).is_some() {
             return;
         }

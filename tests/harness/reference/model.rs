@@ -27,7 +27,6 @@ pub(super) struct Policy {
 
 #[derive(Debug)]
 pub(super) struct State {
-    pub name: String,
     pub kind: Kind,
     /// `None` ends the scope.
     pub next: Option<String>,
@@ -170,7 +169,7 @@ fn machine(definition: &Value, policy: &Policy) -> Result<Arc<Machine>> {
     let states = definition["States"].as_object();
     let states = states.context("a machine has no States")?;
     let states = states.iter().map(|(name, fields)| {
-        let state = state(name, fields, policy).with_context(|| format!("state {name}"))?;
+        let state = state(fields, policy).with_context(|| format!("state {name}"))?;
         Ok((name.clone(), Arc::new(state)))
     });
     Ok(Arc::new(Machine {
@@ -179,13 +178,13 @@ fn machine(definition: &Value, policy: &Policy) -> Result<Arc<Machine>> {
     }))
 }
 
-fn state(name: &str, fields: &Value, policy: &Policy) -> Result<State> {
+fn state(fields: &Value, policy: &Policy) -> Result<State> {
     let is_pivot = fields["Pivot"] == true;
     let undo = match fields.get("Compensate") {
-        Some(undo) => Some(undo.get("Retry").map_or_else(
-            || Ok(policy.retriers.clone()),
-            retriers,
-        )?),
+        Some(undo) => Some(
+            undo.get("Retry")
+                .map_or_else(|| Ok(policy.retriers.clone()), retriers)?,
+        ),
         // A child execution is an entry of its parent by itself, and so is a pivot.
         None if is_pivot || fields["Resource"].as_str().is_some_and(is_child) => {
             Some(policy.retriers.clone())
@@ -201,7 +200,6 @@ fn state(name: &str, fields: &Value, policy: &Policy) -> Result<State> {
         })
     });
     Ok(State {
-        name: name.to_owned(),
         kind: kind(fields, policy)?,
         next: fields["Next"].as_str().map(str::to_owned),
         result_path: result_path(fields),
@@ -230,8 +228,8 @@ fn kind(fields: &Value, policy: &Policy) -> Result<Kind> {
         }),
         "Wait" => Kind::Wait,
         "Choice" => {
-            let rules = list(&fields["Choices"])
-                .map(|choice| Ok((rule(choice)?, text(choice, "Next")?)));
+            let rules =
+                list(&fields["Choices"]).map(|choice| Ok((rule(choice)?, text(choice, "Next")?)));
             Kind::Choice(rules.collect::<Result<_>>()?, text(fields, "Default")?)
         }
         "Pass" => Kind::Pass,
@@ -288,7 +286,9 @@ fn texts(value: &Value) -> Vec<String> {
 
 fn text(fields: &Value, name: &str) -> Result<String> {
     let text = fields[name].as_str();
-    Ok(text.with_context(|| format!("{name} is missing"))?.to_owned())
+    Ok(text
+        .with_context(|| format!("{name} is missing"))?
+        .to_owned())
 }
 
 fn number(fields: &Value, name: &str, default: u32) -> Result<u32> {

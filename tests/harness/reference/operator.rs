@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::boundary::{Act, Label};
 use super::errors::Flight;
 use super::ledger::{Disposition, Outcome, UndoDoing};
-use super::run::{Doing, EntryId, Ending, Reference, TOP, VisitId};
+use super::run::{Doing, Ending, EntryId, Reference, TOP, VisitId};
 use super::undoing::{Region, Then};
 
 impl Reference {
@@ -105,10 +105,10 @@ impl Reference {
             }
             Act::Resolve => {}
             Act::Abandon => {
-                self.close(TOP, Flight::Unknown);
                 for entry in self.unsettled() {
                     self.settle_as(entry, Disposition::Abandoned);
                 }
+                self.close(TOP, Flight::Unknown);
                 self.ending = Some(Ending {
                     status: "FAILED",
                     error: Some(error.to_owned()),

@@ -141,7 +141,9 @@ impl Reference {
     /// that was never sent, an incident that is not open.
     pub fn take(&mut self, input: &Input) -> Result<()> {
         match input {
-            Input::Answer { task, reply } if task.label.is_undo => self.undo_answered(task, reply)?,
+            Input::Answer { task, reply } if task.label.is_undo => {
+                self.undo_answered(task, reply)?;
+            }
             Input::Answer { task, reply } => self.step_answered(task, reply)?,
             Input::TimedOut { task } if task.label.is_undo => self.undo_timed_out(task)?,
             Input::TimedOut { task } => self.step_timed_out(task)?,
@@ -159,21 +161,30 @@ impl Reference {
         Ok(())
     }
 
+    /// Does all that needs nobody.
     fn settle(&mut self) {
         loop {
             while let Some((scope, state, input)) = self.agenda.pop_front() {
                 self.enter(scope, &state, input);
             }
-            if !self.undo() {
+            if !self.undo() && !self.close_phase() {
                 break;
             }
         }
         let compensates = self.compensations.iter().any(|of| of.runs);
-        let suspends = |entry: &Entry| entry.undo.doing == UndoDoing::SuspendedByPhase;
-        self.phase_is_suspended &= compensates || self.entries.iter().any(suspends);
         if self.ending.is_some() && !compensates && self.open_strays().is_empty() {
             self.is_over = true;
         }
+    }
+
+    /// The incident of the phase is over once there is nothing left in the phase; whether it has become so.
+    fn close_phase(&mut self) -> bool {
+        let is_in_it = |entry: &Entry| entry.undo.doing == UndoDoing::SuspendedByPhase;
+        let is_open =
+            self.compensations.iter().any(|of| of.runs) || self.entries.iter().any(is_in_it);
+        let closes = self.phase_is_suspended && !is_open;
+        self.phase_is_suspended &= is_open;
+        closes
     }
 
     fn step_answered(&mut self, task: &Task, reply: &Reply) -> Result<()> {
@@ -228,14 +239,13 @@ impl Reference {
             return self.undo_backoff_over(of);
         }
         let id = self.visit_named(of)?;
-        let visit = self.visit_mut(id);
-        match (&visit.state.kind, &visit.doing) {
-            (Kind::Wait, Doing::Working) => {
-                let input = visit.input.clone();
-                self.succeed(id, input);
-            }
-            (_, Doing::BackingOff) => self.begin_try(id),
-            _ => bail!("no timer of {of} runs"),
+        let visit = self.visit(id);
+        if visit.doing == Doing::BackingOff {
+            self.begin_try(id);
+        } else if matches!(visit.state.kind, Kind::Wait) && visit.doing == Doing::Working {
+            self.succeed(id, visit.input.clone());
+        } else {
+            bail!("no timer of {of} runs");
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::boundary::Label;
 use super::ledger::Disposition;
 use super::model::{self, Kind, Machine};
 use super::run::{Condition, Doing, Ending, Reference, Scope, ScopeId, Visit, VisitId};
@@ -16,8 +17,7 @@ impl Reference {
         if let Some(parent) = parent {
             self.visit_mut(parent).children.push(scope);
         }
-        self.agenda
-            .push_back((scope, machine.start.clone(), input));
+        self.agenda.push_back((scope, machine.start.clone(), input));
         self.scopes.push(Scope {
             machine,
             parent,
@@ -37,7 +37,7 @@ impl Reference {
         let visit = VisitId(self.visits.len());
         self.scopes[scope.0].visits.push(visit);
         self.visits.push(Visit {
-            label: super::Label::visit(name, ordinal),
+            label: Label::visit(name, ordinal),
             scope,
             input: input.clone(),
             doing: Doing::Working,
@@ -112,9 +112,10 @@ impl Reference {
     ///
     /// Open on the page: an iteration that undoes a tolerated failure keeps its place until it has done so.
     pub(super) fn proceed(&mut self, id: VisitId) {
-        let room = match &self.visit(id).state.kind {
-            Kind::Map(map) => map.concurrency,
-            _ => usize::MAX,
+        let room = if let Kind::Map(map) = &self.visit(id).state.kind {
+            map.concurrency
+        } else {
+            usize::MAX
         };
         while self.open_children(id) < room {
             let Some((machine, input)) = self.visit_mut(id).waiting.pop_front() else {
@@ -128,10 +129,7 @@ impl Reference {
         let children = &self.visit(id).children[self.visit(id).first_child..];
         let output = |scope: &ScopeId| match &self.scope(*scope).condition {
             Condition::Succeeded(output) => Some(output.clone()),
-            Condition::Open
-            | Condition::Forgoing
-            | Condition::Forgone
-            | Condition::Closed => None,
+            Condition::Open | Condition::Forgoing | Condition::Forgone | Condition::Closed => None,
         };
         let outputs = children.iter().filter_map(output).collect();
         if self.visit(id).state.undo.is_some() {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::boundary::{Label, Reply, Task};
-use super::ledger::{Disposition, UndoDoing};
+use super::ledger::{Disposition, Entry, UndoDoing};
 use super::model::{Kind, retrier};
 use super::run::{Condition, Doing, EntryId, Reference, ScopeId, VisitId, read};
 
@@ -184,21 +184,25 @@ impl Reference {
 
     /// Whether each Map around the visit has a place for its iteration. A suspended undo holds none.
     fn has_place(&self, visit: VisitId) -> bool {
-        self.around(visit).into_iter().all(|(composite, iteration)| {
-            let Kind::Map(map) = &self.visit(composite).state.kind else {
-                return true;
-            };
-            let under_way = self.entries.iter().filter(|entry| match entry.undo.doing {
-                UndoDoing::Out | UndoDoing::BackingOff => true,
-                UndoDoing::Nothing | UndoDoing::Suspended | UndoDoing::SuspendedByPhase => false,
-            });
-            let at_work: BTreeSet<ScopeId> = under_way
-                .flat_map(|entry| self.around(entry.visit))
-                .filter(|(at, _)| *at == composite)
-                .map(|(_, iteration)| iteration)
-                .collect();
-            at_work.contains(&iteration) || at_work.len() < map.concurrency
-        })
+        self.around(visit)
+            .into_iter()
+            .all(|(composite, iteration)| {
+                let Kind::Map(map) = &self.visit(composite).state.kind else {
+                    return true;
+                };
+                let under_way = self.entries.iter().filter(|entry| match entry.undo.doing {
+                    UndoDoing::Out | UndoDoing::BackingOff => true,
+                    UndoDoing::Nothing | UndoDoing::Suspended | UndoDoing::SuspendedByPhase => {
+                        false
+                    }
+                });
+                let at_work: BTreeSet<ScopeId> = under_way
+                    .flat_map(|entry| self.around(entry.visit))
+                    .filter(|(at, _)| *at == composite)
+                    .map(|(_, iteration)| iteration)
+                    .collect();
+                at_work.contains(&iteration) || at_work.len() < map.concurrency
+            })
     }
 
     /// The compensation is through: on to what comes after it.
@@ -314,9 +318,7 @@ impl Reference {
     }
 
     fn entry_named(&self, undo: &Label, round: u32) -> Result<EntryId> {
-        let is_it = |of: &super::ledger::Entry| {
-            of.round == round && self.visit(of.visit).label.undo() == *undo
-        };
+        let is_it = |of: &Entry| of.round == round && self.visit(of.visit).label.undo() == *undo;
         let found = self.entries.iter().position(is_it);
         found
             .map(EntryId)
@@ -325,7 +327,7 @@ impl Reference {
 
     /// The undo of that name in its latest round.
     pub(super) fn undo_named(&self, undo: &Label) -> Result<EntryId> {
-        let is_it = |of: &super::ledger::Entry| self.visit(of.visit).label.undo() == *undo;
+        let is_it = |of: &Entry| self.visit(of.visit).label.undo() == *undo;
         let found = self.entries.iter().rposition(is_it);
         found
             .map(EntryId)

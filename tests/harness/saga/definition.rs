@@ -66,18 +66,7 @@ fn block(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
             _ => json!({ "Type": "Pass" }),
         };
         if matches!(state["Type"].as_str(), Some("Task" | "Parallel" | "Map")) {
-            if choices.once_in(3) {
-                state["Retry"] = json!([retry(choices)]);
-            }
-            if choices.once_in(3) {
-                let catcher = json!({
-                    "ErrorEquals": [(["States.ALL", "States.TaskFailed", "E1"][choices.one_of(3)])],
-                    "ResultPath": "$.caught",
-                    "Next": escape(choices),
-                    "Compensate": choices.one_of(2) == 1,
-                });
-                state["Catch"] = json!([catcher]);
-            }
+            recover(choices, name, &mut state, escape);
         }
         state["Next"] = json!(next);
         states.insert(name.clone(), state);
@@ -90,6 +79,30 @@ fn block(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
     }
     states.insert(end, json!({ "Type": "Succeed" }));
     json!({ "StartAt": names[0], "States": prune(states, &names[0]) })
+}
+
+/// How a state deals with errors, and is undone when it is not a Task.
+fn recover(
+    choices: &mut Choices<'_>,
+    name: &str,
+    state: &mut Value,
+    mut escape: impl FnMut(&mut Choices<'_>) -> String,
+) {
+    if choices.once_in(3) {
+        state["Retry"] = json!([retry(choices)]);
+    }
+    if state["Type"] != "Task" && choices.once_in(4) {
+        state["Compensate"] = json!({ "Resource": format!("queue:undo-{name}") });
+    }
+    if choices.once_in(3) {
+        let catcher = json!({
+            "ErrorEquals": [(["States.ALL", "States.TaskFailed", "E1"][choices.one_of(3)])],
+            "ResultPath": "$.caught",
+            "Next": escape(choices),
+            "Compensate": choices.one_of(2) == 1,
+        });
+        state["Catch"] = json!([catcher]);
+    }
 }
 
 fn task(choices: &mut Choices<'_>, name: &str) -> Value {

@@ -1,10 +1,10 @@
 //! Services that are idempotent per key, as the worker library makes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use sagamore_interpreter::execution::Disposition;
-use sagamore_interpreter::{Execution, Status};
+use sagamore_interpreter::{EntryId, Event, Execution, HistoryRecord, ScopeId, Sequence, Status};
 
 /// What the services did, by the key of the step.
 #[derive(Debug, Default)]
@@ -48,18 +48,22 @@ impl Services {
     ///
     /// # Errors
     /// Which step is not as its entry says.
-    pub fn check(&self, execution: &Execution) -> Result<()> {
+    pub fn check(&self, execution: &Execution, history: &[HistoryRecord]) -> Result<()> {
+        let covered = covered(history);
         for entry in execution.ledger.values() {
             let Some(step) = entry.step() else { continue };
             let effect = self.of(&step.key);
             let is_right = match step.disposition {
+                // What becomes of it is for the undo of the whole to say.
+                Disposition::Released if covered.contains(&entry.id) => true,
                 Disposition::Released => {
                     ensure!(
                         execution.head.status == Status::Succeeded,
                         "{} is released by a saga that failed",
                         step.state
                     );
-                    !effect.is_refused && (effect.is_there || step.result.is_none())
+                    let is_whole = step.attempts.iter().any(|it| it.task == entry.id.0);
+                    !effect.is_refused && (is_whole || effect.is_there || step.result.is_none())
                 }
                 Disposition::Compensated | Disposition::Resolved | Disposition::NotExecuted => {
                     !effect.is_there
@@ -82,4 +86,36 @@ impl Services {
         }
         Ok(())
     }
+}
+
+/// The entries inside a Parallel or Map that has an undo of its own, which completed after them.
+fn covered(history: &[HistoryRecord]) -> BTreeSet<EntryId> {
+    let (mut parents, mut scopes) = (BTreeMap::new(), BTreeMap::new());
+    let mut covered = BTreeSet::new();
+    for record in history {
+        let here = ScopeId(record.sequence);
+        match &record.event {
+            Event::BranchStarted { parent: scope, .. }
+            | Event::MapStateStarted { scope, .. }
+            | Event::MapIterationStarted { run: scope, .. } => {
+                parents.insert(here, *scope);
+            }
+            Event::EntryArmed { scope, .. } => {
+                scopes.insert(EntryId(record.sequence), *scope);
+            }
+            Event::CompositeArmed { scope, key, .. } => {
+                let visit = key.rsplit('/').next().and_then(|visit| visit.parse().ok());
+                let since = EntryId(Sequence(visit.unwrap_or(0)));
+                let inside = scopes.range(since..).filter(|(_, inner)| {
+                    let mut around =
+                        std::iter::successors(parents.get(inner), |it| parents.get(it));
+                    around.any(|around| around == scope)
+                });
+                covered.extend(inside.map(|(entry, _)| *entry));
+                scopes.insert(EntryId(record.sequence), *scope);
+            }
+            _ => {}
+        }
+    }
+    covered
 }

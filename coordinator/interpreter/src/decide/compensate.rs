@@ -8,7 +8,7 @@ use super::turn::Turn;
 use crate::compensation::frontier;
 use crate::definition::Transition;
 use crate::effect::{Announcement, Incident, Wait, WaitKind};
-use crate::execution::{Broken, Disposition, Phase, Subject, UndoPhase};
+use crate::execution::{Broken, Phase, Subject, UndoPhase};
 use crate::history::{Event, Status, Target, Then, Trigger, TriggerKind};
 use crate::ids::{EntryId, Runner, ScopeId, Sequence};
 use crate::input::Ignored;
@@ -136,10 +136,7 @@ impl Turn<'_> {
     fn undo_strays(&mut self) -> Result<bool, Broken> {
         let mut has_progressed = false;
         for entry in self.execution.head.strays.clone() {
-            if matches!(
-                self.step(entry)?.disposition,
-                Disposition::Committed | Disposition::Unknown
-            ) {
+            if self.step(entry)?.disposition.awaits_undo() {
                 let trigger = Trigger {
                     kind: TriggerKind::LateReply,
                     error: None,
@@ -177,11 +174,11 @@ impl Turn<'_> {
     }
 
     /// The group that the Parallel or Map which ended just now, with the last record, left of what was in it.
-    pub(super) fn group_of_ended(&self) -> Option<EntryId> {
+    pub(crate) fn group_of_ended(&self) -> Option<EntryId> {
         let group = self
             .execution
             .ledger
             .get(&EntryId(self.execution.head.sequence))?;
-        matches!(group.subject, Subject::Group(_)).then_some(group.id)
+        (!matches!(group.subject, Subject::Step(_))).then_some(group.id)
     }
 }

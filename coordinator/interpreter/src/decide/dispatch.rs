@@ -4,12 +4,12 @@ use jiff::Timestamp;
 
 use super::task::{heartbeat_due, seconds, too_large_failure};
 use super::turn::{Failure, Turn, in_state};
-use crate::definition::Resource;
+use crate::definition::{Resource, State};
 use crate::delivery::{self, Delivery, Sender};
 use crate::effect::{Announcement, CustomEvent, Dispatch, Route, Wait, WaitKind};
 use crate::execution::Broken;
 use crate::history::{Event, Outcome, Payload, TaskScheduled};
-use crate::ids::{Runner, ScopeId, Sequence};
+use crate::ids::{EntryId, Runner, ScopeId, Sequence};
 use crate::limits::{NESTING_MAX, is_payload_too_large};
 use crate::states;
 
@@ -210,6 +210,36 @@ impl<'a> Turn<'a> {
             key,
         })?;
         Ok(())
+    }
+
+    /// A Parallel or Map has completed: from now on its own undo, when it has one, stands for all inside.
+    pub(crate) fn arm_composite(
+        &mut self,
+        scope: ScopeId,
+        state: &State,
+        group: Option<EntryId>,
+        (result, output): (Payload, Payload),
+    ) -> Result<(), Broken> {
+        if states::compensation_of(state).is_none() {
+            return Ok(());
+        }
+        let position = self.position(scope)?;
+        let (input, visit) = (position.input.clone(), position.visit);
+        self.record(Event::CompositeArmed {
+            scope,
+            state: state.name.clone(),
+            input,
+            result,
+            output,
+            key: self.key(visit),
+            group,
+        })?;
+        Ok(())
+    }
+
+    /// The idempotency key of a visit. Source: the saga extension, "Keys".
+    pub(crate) fn key(&self, visit: Sequence) -> String {
+        format!("{}/{visit}", self.execution.head.id)
     }
 
     /// Whether the attempt that comes next is the first of a step that can be undone.

@@ -75,12 +75,13 @@ pub(super) fn parse_policy(machine: Fields<'_>, faults: &mut Faults) -> Compensa
     }
 }
 
-/// Reads `Compensate` of a Task whose own resource is `step`.
-pub(super) fn parse_compensation(
-    node: Node<'_>,
+/// Reads `Compensate` of a state, whose own resource is `step` when it is a Task.
+pub(super) fn parse_compensate(
+    state: Fields<'_>,
     step: Option<&Resource>,
     faults: &mut Faults,
-) -> Option<Compensation> {
+) -> Option<Box<Compensation>> {
+    let node = state.get("Compensate")?;
     if node.as_bool().is_some() {
         let remedy = "write an object with the undo's 'Resource'; true stands in a Catcher";
         wrong_type(node, "Object", remedy, faults);
@@ -110,13 +111,13 @@ pub(super) fn parse_compensation(
     let heartbeat = heartbeat.map(Seconds::Literal);
     check_heartbeat(fields, heartbeat.as_ref(), timeout, faults);
     let retry = parse_retry(fields, faults);
-    Some(Compensation {
+    Some(Box::new(Compensation {
         resource: resource?,
         parameters,
         timeout: Seconds::Literal(timeout),
         heartbeat,
         retry,
-    })
+    }))
 }
 
 /// How an undo is tried again that does not say.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Catcher, CompensationPolicy, Condition, Retrier, Task};
+use super::{Catcher, Compensation, CompensationPolicy, Condition, Retrier, Task};
 use crate::query::{Expression, Path, ReferencePath, Template};
 
 /// The name of a state: 1 to 80 characters, unique in the whole machine.
@@ -193,6 +193,8 @@ pub struct Parallel {
     pub retry: Vec<Retrier>,
     /// `Catch`, in order.
     pub catch: Vec<Catcher>,
+    /// `Compensate`: one undo for the whole, once it has completed.
+    pub compensate: Option<Box<Compensation>>,
     /// `Next` or `End`.
     pub transition: Transition,
 }
@@ -220,6 +222,8 @@ pub struct Map {
     pub retry: Vec<Retrier>,
     /// `Catch`, in order.
     pub catch: Vec<Catcher>,
+    /// `Compensate`: one undo for the whole, once it has completed.
+    pub compensate: Option<Box<Compensation>>,
     /// `Next` or `End`.
     pub transition: Transition,
 }

@@ -1,5 +1,6 @@
 //! A Map: its processor, its items, how many at a time and how many may fail.
 
+use super::compensation::parse_compensate;
 use super::document::Node;
 use super::fault::Faults;
 use super::fields::{Fields, integer, number, path, string};
@@ -27,6 +28,7 @@ pub(super) fn parse_map(node: Node<'_>, parser: &mut Parser) -> Option<Map> {
     let result_path = fields.result_path(faults);
     let retry = parse_retry(fields, faults).unwrap_or_default();
     let catch = parse_catch(fields, faults);
+    let compensate = parse_compensate(fields, None, faults);
     let transition = parse_transition(fields, faults)?;
     Some(Map {
         processor: processor?,
@@ -39,6 +41,7 @@ pub(super) fn parse_map(node: Node<'_>, parser: &mut Parser) -> Option<Map> {
         result_path,
         retry,
         catch,
+        compensate,
         transition,
     })
 }

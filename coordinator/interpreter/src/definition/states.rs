@@ -1,5 +1,6 @@
 //! One state by its `Type`: the fields that all types share, and those of the smaller types.
 
+use super::compensation::parse_compensate;
 use super::condition::parse_rule;
 use super::document::Node;
 use super::fault::{FaultCode, Faults, excerpt};
@@ -209,6 +210,7 @@ fn parse_parallel(node: Node<'_>, parser: &mut Parser) -> Option<Parallel> {
     let result_path = fields.result_path(faults);
     let retry = parse_retry(fields, faults).unwrap_or_default();
     let catch = parse_catch(fields, faults);
+    let compensate = parse_compensate(fields, None, faults);
     let transition = parse_transition(fields, faults)?;
     Some(Parallel {
         branches,
@@ -217,6 +219,7 @@ fn parse_parallel(node: Node<'_>, parser: &mut Parser) -> Option<Parallel> {
         result_path,
         retry,
         catch,
+        compensate,
         transition,
     })
 }

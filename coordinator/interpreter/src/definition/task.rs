@@ -1,6 +1,6 @@
 //! A Task with all that may go wrong with it: timeouts, retriers, catchers.
 
-use super::compensation::parse_compensation;
+use super::compensation::parse_compensate;
 use super::document::Node;
 use super::fault::Faults;
 use super::fields::{Fields, integer, path};
@@ -114,9 +114,7 @@ pub(super) fn parse_task(node: Node<'_>, faults: &mut Faults) -> Option<Task> {
     }
     let retry = parse_retry(fields, faults).unwrap_or_default();
     let catch = parse_catch(fields, faults);
-    let compensate = fields
-        .get("Compensate")
-        .and_then(|node| parse_compensation(node, resource.as_ref(), faults));
+    let compensate = parse_compensate(fields, resource.as_ref(), faults);
     let transition = parse_transition(fields, faults);
     Some(Task {
         resource: resource?,
@@ -127,7 +125,7 @@ pub(super) fn parse_task(node: Node<'_>, faults: &mut Faults) -> Option<Task> {
         heartbeat,
         retry,
         catch,
-        compensate: compensate.map(Box::new),
+        compensate,
         transition: transition?,
     })
 }

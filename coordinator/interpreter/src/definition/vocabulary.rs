@@ -124,10 +124,11 @@ pub(super) const PARALLEL: Shape = Shape {
         "OutputPath",
         "Retry",
         "Catch",
+        "Compensate",
         "Next",
         "End",
     ],
-    later: &["Arguments", "Assign", "Compensate", "Output"],
+    later: &["Arguments", "Assign", "Output"],
 };
 
 /// A `Map` state.
@@ -154,12 +155,12 @@ pub(super) const MAP: Shape = Shape {
         "OutputPath",
         "Retry",
         "Catch",
+        "Compensate",
         "Next",
         "End",
     ],
     later: &[
         "Assign",
-        "Compensate",
         "ItemBatcher",
         "ItemReader",
         "Items",

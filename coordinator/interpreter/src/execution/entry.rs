@@ -29,6 +29,23 @@ pub enum Subject {
     Step(Box<Step>),
     /// The branches of a Parallel that is over, each with a chain of its own.
     Group(Vec<ScopeId>),
+    /// The iterations of a Map that is over, each with a chain of its own.
+    Iterations {
+        /// They, in order of their index.
+        scopes: Vec<ScopeId>,
+        /// How many are undone at a time.
+        concurrency: u32,
+    },
+}
+
+impl Subject {
+    /// The branches or iterations it holds; none for a step.
+    pub(crate) fn inner(&self) -> &[ScopeId] {
+        match self {
+            Subject::Step(_) => &[],
+            Subject::Group(scopes) | Subject::Iterations { scopes, .. } => scopes,
+        }
+    }
 }
 
 /// A visit of a step that can be undone.
@@ -130,6 +147,11 @@ impl Disposition {
         }
     }
 
+    /// Whether it is undone once its turn comes.
+    pub fn awaits_undo(self) -> bool {
+        matches!(self, Disposition::Committed | Disposition::Unknown)
+    }
+
     /// Whether the effect is gone, be it that an operator says so.
     pub fn is_undone(self) -> bool {
         matches!(self, Disposition::Compensated | Disposition::Resolved)
@@ -197,7 +219,7 @@ impl Entry {
     pub fn step(&self) -> Option<&Step> {
         match &self.subject {
             Subject::Step(step) => Some(step),
-            Subject::Group(_) => None,
+            Subject::Group(_) | Subject::Iterations { .. } => None,
         }
     }
 
@@ -258,6 +280,30 @@ impl Step {
             drain: None,
             undo: None,
             undo_again: false,
+        }
+    }
+
+    /// A Parallel or Map that has completed, to be undone as a whole.
+    pub(crate) fn completed(
+        task: Sequence,
+        state: StateName,
+        input: Payload,
+        (result, output): (Payload, Payload),
+        key: String,
+    ) -> Step {
+        let attempt = Attempt {
+            number: 1,
+            task,
+            outcome: Some(Outcome::Committed),
+            result: Some(result.clone()),
+            error: None,
+        };
+        Step {
+            result: Some(result),
+            output: Some(output),
+            attempts: vec![attempt],
+            disposition: Disposition::Committed,
+            ..Step::armed(state, input.clone(), input, key)
         }
     }
 

@@ -33,6 +33,9 @@ pub struct Scope {
     /// What came before this record was undone, or had nothing to undo: an effect that shows late is undone, too.
     #[serde(default)]
     pub undone_before: Sequence,
+    /// Whether its Parallel or Map has completed and is undone as a whole, so that nothing in here is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_covered: bool,
     /// What it does.
     pub phase: Phase,
 }
@@ -178,6 +181,7 @@ impl Scope {
             had_entries: false,
             group: None,
             undone_before: Sequence(0),
+            is_covered: false,
             phase: Phase::Between,
         }
     }

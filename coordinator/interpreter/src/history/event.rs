@@ -189,6 +189,18 @@ pub enum Event {
         arguments: Payload,
         key: String,
     },
+    /// A Parallel or Map with `Compensate` has completed: one undo for the whole takes the place of those inside; the record's
+    /// sequence is its entry.
+    CompositeArmed {
+        scope: ScopeId,
+        state: StateName,
+        input: Payload,
+        result: Payload,
+        output: Payload,
+        key: String,
+        /// The entry that holds its branches or iterations, when something inside can be undone.
+        group: Option<EntryId>,
+    },
     /// A step that was in flight when its scope was closed has answered, or its time is over.
     EntryDrained {
         entry: EntryId,

@@ -135,12 +135,16 @@ pub(crate) fn map_ended(turn: &mut Turn<'_>, run: ScopeId) -> Result<(), Broken>
     let result = Payload::new(Value::Array(outputs.collect()));
     let last_event = turn.scope(run)?.last_event;
     turn.show_after(last_event, Event::MapStateSucceeded { scope })?;
+    let group = turn.group_of_ended();
     let flow = Flow::new(turn, scope, state, None)?;
     let output = flow
-        .template(map.result_selector.as_ref(), result)
+        .template(map.result_selector.as_ref(), result.clone())
         .and_then(|result| flow.output(result, map.result_path.as_ref()));
     match output {
-        Ok(output) => turn.exit(scope, output, &map.transition),
+        Ok(output) => {
+            turn.arm_composite(scope, state, group, (result, output.clone()))?;
+            turn.exit(scope, output, &map.transition)
+        }
         Err(failure) => turn.fail(scope, failure),
     }
 }

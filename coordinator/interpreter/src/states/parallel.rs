@@ -63,13 +63,17 @@ pub(crate) fn branch_ended(turn: &mut Turn<'_>, scope: ScopeId) -> Result<(), Br
         Runner::State(scope),
         Event::ParallelStateSucceeded { scope },
     )?;
+    let group = turn.group_of_ended();
     let flow = Flow::new(turn, scope, state, None)?;
     let result = Payload::new(Value::Array(results));
     let output = flow
-        .template(parallel.result_selector.as_ref(), result)
+        .template(parallel.result_selector.as_ref(), result.clone())
         .and_then(|result| flow.output(result, parallel.result_path.as_ref()));
     match output {
-        Ok(output) => turn.exit(scope, output, &parallel.transition),
+        Ok(output) => {
+            turn.arm_composite(scope, state, group, (result, output.clone()))?;
+            turn.exit(scope, output, &parallel.transition)
+        }
         Err(failure) => turn.fail(scope, failure),
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn step_errand<'a>(
             timeout_seconds,
             heartbeat_seconds,
             attempt: position.attempt,
-            key: format!("{}/{}", turn.execution.head.id, position.visit),
+            key: turn.key(position.visit),
             compensates: None,
         })
     };
@@ -93,9 +93,17 @@ pub(crate) fn resource_of(state: &State) -> Option<&Resource> {
     task_of(state).ok().map(|task| &task.resource)
 }
 
-/// The Task that undoes this one.
+/// The Task that undoes this state.
 pub(crate) fn compensation_of(state: &State) -> Option<&Compensation> {
-    task_of(state)
-        .ok()
-        .and_then(|task| task.compensate.as_deref())
+    match &state.kind {
+        StateKind::Task(task) => task.compensate.as_deref(),
+        StateKind::Parallel(parallel) => parallel.compensate.as_deref(),
+        StateKind::Map(map) => map.compensate.as_deref(),
+        StateKind::Pass(_)
+        | StateKind::Choice(_)
+        | StateKind::Wait(_)
+        | StateKind::Succeed
+        | StateKind::Fail(_)
+        | StateKind::Compensate(_) => None,
+    }
 }

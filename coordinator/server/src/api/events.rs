@@ -83,6 +83,7 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         | Event::BranchSucceeded { .. }
         | Event::IterationForgone { .. }
         | Event::EntryArmed { .. }
+        | Event::CompositeArmed { .. }
         | Event::EntryDrained { .. }
         | Event::EntryUpgraded { .. }
         | Event::CompensationStarted { .. }

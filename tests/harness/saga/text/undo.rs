@@ -8,6 +8,19 @@ impl Writer<'_> {
     pub(super) fn compensation(&self, event: &Event) -> String {
         match event {
             Event::EntryArmed { scope, state, .. } => format!("{}armed {state}", within(*scope)),
+            Event::CompositeArmed {
+                scope,
+                state,
+                group,
+                ..
+            } => {
+                let group = group.map(|group| format!(" in place of {}", group.0));
+                format!(
+                    "{}armed {state}{}",
+                    within(*scope),
+                    group.unwrap_or_default()
+                )
+            }
             Event::EntryDrained {
                 entry,
                 task,

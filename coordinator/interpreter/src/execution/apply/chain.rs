@@ -65,10 +65,7 @@ impl Execution {
         let scopes = match target {
             Target::Scope => vec![scope],
             Target::Group(None) => Vec::new(),
-            Target::Group(Some(group)) => match &self.entry(group)?.subject {
-                Subject::Group(branches) => branches.clone(),
-                Subject::Step(_) => Vec::new(),
-            },
+            Target::Group(Some(group)) => self.entry(group)?.subject.inner().to_vec(),
         };
         for scope in scopes {
             self.scope(scope)?.undone_before = sequence;
@@ -128,6 +125,17 @@ impl Execution {
             .collect()
     }
 
+    /// Whether the entry stands in a branch or iteration that this one holds, be it deep inside.
+    pub(super) fn is_inside(&self, entry: EntryId, group: EntryId) -> bool {
+        self.scopes_around(entry)
+            .any(|scope| scope.group == Some(group))
+    }
+
+    /// Whether the entry is undone, if at all, with a Parallel or Map around it.
+    pub(super) fn is_covered(&self, entry: EntryId) -> bool {
+        !self.was_undone_around(entry) && self.scopes_around(entry).any(|scope| scope.is_covered)
+    }
+
     /// The scope of the entry and those around it.
     fn scopes_around(&self, entry: EntryId) -> impl Iterator<Item = &Scope> {
         let scope = self
@@ -158,6 +166,13 @@ impl Execution {
             | Phase::Closed => return Ok(()),
         };
         self.position(scope)?.activity = Activity::Running;
+        let concurrency =
+            branches
+                .iter()
+                .find_map(|run| match self.scopes.get(run).map(|run| &run.phase) {
+                    Some(Phase::Iterating(iterations)) => Some(iterations.concurrency),
+                    _ => None,
+                });
         let mut kept = Vec::new();
         let iterations: Vec<ScopeId> = branches
             .iter()
@@ -181,7 +196,14 @@ impl Execution {
         if kept.is_empty() {
             return Ok(());
         }
-        self.push_entry(sequence, scope, Subject::Group(kept))?;
+        let subject = match concurrency {
+            None => Subject::Group(kept),
+            Some(concurrency) => Subject::Iterations {
+                scopes: kept,
+                concurrency,
+            },
+        };
+        self.push_entry(sequence, scope, subject)?;
         self.prune(scope);
         Ok(())
     }
@@ -231,10 +253,12 @@ impl Execution {
     fn is_settled(&self, entry: &Entry) -> bool {
         match &entry.subject {
             Subject::Step(step) => step.disposition.is_settled(),
-            Subject::Group(branches) => branches
+            Subject::Group(_) | Subject::Iterations { .. } => entry
+                .subject
+                .inner()
                 .iter()
-                .filter_map(|branch| self.scopes.get(branch))
-                .all(|branch| branch.last_entry.is_none()),
+                .filter_map(|inner| self.scopes.get(inner))
+                .all(|inner| inner.last_entry.is_none()),
         }
     }
 }

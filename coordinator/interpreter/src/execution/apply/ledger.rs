@@ -26,6 +26,24 @@ impl Execution {
                 self.position(*scope)?.entry = Some(EntryId(record.sequence));
                 Ok(())
             }
+            Event::CompositeArmed {
+                scope,
+                state,
+                input,
+                result,
+                output,
+                key,
+                group,
+            } => {
+                if let Some(group) = group {
+                    self.cover(*group)?;
+                }
+                let yielded = (result.clone(), output.clone());
+                let (state, input, key) = (state.clone(), input.clone(), key.clone());
+                let step = Step::completed(record.sequence, state, input, yielded, key);
+                self.head.tally.shift(None, step.disposition);
+                self.push_entry(record.sequence, *scope, Subject::Step(Box::new(step)))
+            }
             Event::EntryDrained {
                 entry,
                 task,
@@ -88,12 +106,25 @@ impl Execution {
 
     /// The execution succeeded: nothing will be undone any more, but what is being undone already.
     pub(super) fn release_entries(&mut self) -> Result<(), Broken> {
-        let strays = self.head.strays.clone();
-        let open = self
-            .ledger
-            .values()
-            .filter(|entry| entry.is_open() && !strays.contains(&entry.id));
-        for entry in open.map(|entry| entry.id).collect::<Vec<_>>() {
+        let open = self.ledger.values().filter(|entry| entry.is_open());
+        self.release(open.map(|entry| entry.id).collect())
+    }
+
+    /// One undo for a whole Parallel or Map takes the place of those inside.
+    fn cover(&mut self, group: EntryId) -> Result<(), Broken> {
+        for scope in self.entry(group)?.subject.inner().to_vec() {
+            self.scope(scope)?.is_covered = true;
+        }
+        let inside = self.ledger.values().filter(|entry| entry.is_open());
+        let inside = inside.filter(|entry| self.is_inside(entry.id, group));
+        self.release(inside.map(|entry| entry.id).collect())
+    }
+
+    fn release(&mut self, entries: Vec<EntryId>) -> Result<(), Broken> {
+        for entry in entries {
+            if self.head.strays.contains(&entry) {
+                continue;
+            }
             let step = self.step(entry)?;
             if step.undo.is_some() {
                 self.head.strays.push(entry);
@@ -149,6 +180,7 @@ impl Execution {
     /// A success became known that its entry did not know of. Source: the saga extension, "Cancelling, late replies".
     fn upgrade(&mut self, entry: EntryId, task: Sequence, result: &Payload) -> Result<(), Broken> {
         self.record_attempt(entry, task, Outcome::Committed, Some(result), None)?;
+        let is_covered = self.is_covered(entry);
         let step = self.step(entry)?;
         match step.disposition {
             Disposition::Armed => {
@@ -163,6 +195,7 @@ impl Execution {
                 step.undo_again = true;
                 Ok(())
             }
+            Disposition::NotExecuted if is_covered => self.dispose(entry, Disposition::Released),
             Disposition::NotExecuted => self.reopen(entry),
             Disposition::Compensated | Disposition::Skipped | Disposition::Resolved => {
                 step.begin_round();
@@ -207,7 +240,9 @@ impl Execution {
     pub(super) fn step(&mut self, entry: EntryId) -> Result<&mut Step, Broken> {
         match &mut self.entry(entry)?.subject {
             Subject::Step(step) => Ok(step),
-            Subject::Group(_) => Err(Broken::new(format!("entry {} is a group", entry.0))),
+            Subject::Group(_) | Subject::Iterations { .. } => {
+                Err(Broken::new(format!("entry {} is a group", entry.0)))
+            }
         }
     }
 

@@ -83,6 +83,7 @@ impl Execution {
             Event::UndoStarted { .. }
             | Event::UndoSucceeded { .. }
             | Event::EntryArmed { .. }
+            | Event::CompositeArmed { .. }
             | Event::EntryDrained { .. }
             | Event::EntryUpgraded { .. } => self.apply_ledger(record),
         }
