@@ -15,6 +15,8 @@ use serde_json::json;
 
 /// The most that happens by chance to one saga.
 const CHANCES_MAX: usize = 60;
+/// Decisions after which an operator no longer only tries again.
+const PATIENCE: usize = 30;
 /// The most that happens until a saga that nothing disturbs any more has ended.
 const STEPS_MAX: usize = 3_000;
 
@@ -32,6 +34,7 @@ pub fn saga(bytes: &[u8]) -> Result<()> {
         replies: Vec::new(),
         denied: BTreeSet::new(),
         taken: Vec::new(),
+        decisions: 0,
     };
     let outcome = run.play(&mut choices);
     outcome.with_context(|| format!("{definition}\n{}\n", run.told()))
@@ -50,6 +53,8 @@ struct Run {
     denied: BTreeSet<Sequence>,
     /// What the saga took so far.
     taken: Vec<Input>,
+    /// How often an operator decided.
+    decisions: usize,
 }
 
 impl Run {
@@ -278,10 +283,17 @@ impl Run {
     /// An operator decides on all that waits for one.
     fn decide_incidents(&mut self, choices: &mut Choices<'_>) -> Result<()> {
         for (incident, key) in self.saga.incidents() {
-            let settlement = match choices.one_of(8) {
+            let way = choices.one_of(8);
+            // What fails however often it is tried is taken for done, or given up.
+            self.decisions += 1;
+            let way = match self.decisions {
+                ..PATIENCE => way,
+                _ => 4 + self.decisions % 4,
+            };
+            let settlement = match way {
                 5 => Some(Settlement::Skip { output: None }),
                 6 => {
-                    self.services.work("", Some(&key));
+                    self.services.undo_by_hand(&key);
                     Some(Settlement::Resolve)
                 }
                 7 => Some(Settlement::Abandon),

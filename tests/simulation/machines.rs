@@ -75,7 +75,8 @@ fn vary_tasks(block: &mut Value) {
             let task = state.as_object_mut().into_iter();
             task.for_each(|task| drop(task.remove("TimeoutSeconds")));
         }
-        if is_task && is_queue && name.ends_with(['1', '3', '5', '7', '9']) {
+        let is_asked = is_task && is_queue && state["Pivot"] != true;
+        if is_asked && name.ends_with(['1', '3', '5', '7', '9']) {
             state["Resource"] = json!(format!("exchange:news/{name}"));
         }
     }

@@ -23,7 +23,7 @@ impl World {
             for message in std::mem::take(&mut self.broker.tasks) {
                 self.service.answer(&message, &mut self.broker);
             }
-            self.retry_incidents()?;
+            self.decide_incidents()?;
             let is_quiet = self.broker.inbox.is_empty() && self.nodes.iter().all(Node::is_quiet);
             if self.progress() == before && is_quiet {
                 self.until_next()?;

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use sagamore::advance::{Answer, Command, Error, Request};
-use sagamore::store::Store as _;
-use sagamore_interpreter::{Event, ExecutionId, HistoryRecord, Ignored, Input, Reply, Sequence};
+use sagamore::store::{IncidentKind, Store as _};
+use sagamore_interpreter::{
+    Event, ExecutionId, HistoryRecord, Ignored, Input, Reply, Sequence, Settlement,
+};
 use sagamore_messages::TokenKey;
 use sagamore_tests::{Fault, ModelStore, Random};
 use serde_json::{Value, json};
@@ -32,6 +34,8 @@ pub struct World {
     answers: BTreeMap<String, Value>,
     /// When each task was last heard of.
     heartbeats: BTreeMap<(ExecutionId, Sequence), Timestamp>,
+    /// How often an operator decided.
+    decisions: u64,
 }
 
 impl World {
@@ -72,6 +76,7 @@ impl World {
             coordinators: 0,
             answers: BTreeMap::new(),
             heartbeats: BTreeMap::new(),
+            decisions: 0,
         };
         for _ in 0..NODES {
             let node = world.node();
@@ -141,7 +146,7 @@ impl World {
                 self.store.plan_faults([None, fault]);
                 Ok(())
             }
-            38 => self.retry_incidents(),
+            38 => self.decide_incidents(),
             _ => {
                 let execution = self.random.below(self.executions.len() as u64) as usize;
                 if self.random.one_in(4) {
@@ -251,23 +256,54 @@ impl World {
         Node::new(self.coordinators, &self.store, &self.key)
     }
 
-    /// An operator has every suspended undo tried again.
-    pub fn retry_incidents(&mut self) -> Result<()> {
+    /// An operator has all that waits for one tried again; what fails however often is taken for done, or given up.
+    pub fn decide_incidents(&mut self) -> Result<()> {
         let Ok(incidents) = at_once(self.store.incidents(u32::MAX))? else {
             return Ok(());
         };
         for row in incidents {
-            let input = Input::RetryIncident {
-                incident: row.incident,
-                by: None,
-                reason: None,
-                arguments: None,
+            self.decisions += 1;
+            let incident = row.incident;
+            let (by, reason) = (None, None);
+            let settlement = match self.decisions {
+                ..PATIENCE => None,
+                decisions => match decisions % 4 {
+                    0 => None,
+                    1 => Some(Settlement::Skip { output: None }),
+                    2 => {
+                        self.undo_by_hand(&row.kind);
+                        Some(Settlement::Resolve)
+                    }
+                    _ => Some(Settlement::Abandon),
+                },
+            };
+            let input = match settlement {
+                None => Input::RetryIncident {
+                    incident,
+                    by,
+                    reason,
+                    arguments: None,
+                },
+                Some(settlement) => Input::SettleIncident {
+                    incident,
+                    settlement,
+                    by,
+                    reason,
+                },
             };
             if let Some(node) = self.nodes.iter_mut().find(|node| node.is_registered()) {
                 node.put(Request::new(row.execution, input), Origin::Operator);
             }
         }
         Ok(())
+    }
+
+    fn undo_by_hand(&mut self, incident: &IncidentKind) {
+        if let IncidentKind::Suspended(incident) = incident
+            && let Some(key) = incident.entry["IdempotencyKey"].as_str()
+        {
+            self.service.done.undo_by_hand(key);
+        }
     }
 
     /// Acks what is committed, and frees the places of what was told.
@@ -437,6 +473,8 @@ const HEARTBEAT: SignedDuration = SignedDuration::from_secs(2);
 pub const FAR: SignedDuration = SignedDuration::from_hours(24);
 /// Coordinators at a time.
 const NODES: usize = 2;
+/// Decisions after which an operator no longer only tries again.
+const PATIENCE: u64 = 60;
 /// The most that happens by chance.
 const CHANCES_MAX: u64 = 700;
 const EXECUTIONS_MAX: u64 = 4;

@@ -66,6 +66,7 @@ pub fn head(machine: &MachineRow, name: &str, input: Value) -> Head {
         tally: Tally::default(),
         strays: Vec::new(),
         is_compensating: false,
+        pivot: None,
         undo_phase: None,
     }
 }
@@ -123,6 +124,7 @@ pub fn record(head: &mut Head, is_shown: bool, payload: Value) -> HistoryRecord 
                 kind: StateType::Task,
                 name,
                 input,
+                is_mark: false,
             },
         )
     } else {
@@ -161,6 +163,8 @@ pub fn scope(id: ScopeId, wait: Sequence, input: Value) -> Scope {
         group: None,
         is_covered: false,
         undone_before: Sequence(0),
+        undone_between: Vec::new(),
+        marks: Default::default(),
         phase,
     }
 }
@@ -180,6 +184,7 @@ pub fn entry(id: EntryId, input: Value) -> Entry {
         disposition: Disposition::Committed,
         drain: None,
         undo: None,
+        is_pivot: false,
         undo_again: false,
         input,
     };

@@ -254,8 +254,8 @@ impl Reference {
         self.place(next);
     }
 
-    /// Says who undoes an effect that showed after its entry was settled: the compensation that runs, in its turn; itself,
-    /// if all that could have undone it is over; else whoever undoes its scope one day.
+    /// Says who undoes an effect that showed after its entry was settled: the compensation that runs, in its turn; it
+    /// itself, if all that could have undone it is over; else whoever undoes its scope one day.
     ///
     /// Open on the page: what is older than a committed pivot, and was never to be undone, is released. That it is not
     /// undone is an invariant. Inside a composite with an undo of its own nobody undoes it once that has its entry.

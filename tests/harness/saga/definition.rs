@@ -11,7 +11,7 @@ const DEPTH_MAX: usize = 2;
 
 /// The definition of a random saga.
 pub fn definition(choices: &mut Choices<'_>) -> Value {
-    let mut saga = block(choices, 0, &mut 0);
+    let mut saga = block(choices, 0, &mut Names::default());
     if choices.once_in(8) {
         saga["TimeoutSeconds"] = json!([5, 30, 100][choices.one_of(3)]);
     }
@@ -24,16 +24,29 @@ pub fn definition(choices: &mut Choices<'_>) -> Value {
     saga
 }
 
-fn block(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
+/// What all blocks of a machine have together.
+#[derive(Default)]
+struct Names {
+    /// How many names are taken.
+    taken: usize,
+    /// Whether the pivot stands before what comes now.
+    is_past: bool,
+}
+
+impl Names {
+    fn next(&mut self) -> usize {
+        self.taken += 1;
+        self.taken
+    }
+}
+
+fn block(choices: &mut Choices<'_>, depth: usize, named: &mut Names) -> Value {
     let length = 1 + choices.one_of(CHAIN_MAX);
     let names: Vec<String> = (0..length)
-        .map(|index| {
-            *named += 1;
-            format!("{}{named}", ["T", "U", "V", "W"][index])
-        })
+        .map(|index| format!("{}{}", ["T", "U", "V", "W"][index], named.next()))
         .collect();
-    *named += 1;
-    let (end, failed) = (format!("End{named}"), format!("Failed{named}"));
+    let number = named.next();
+    let (end, failed) = (format!("End{number}"), format!("Failed{number}"));
     let mut states = Map::new();
     let (mut fails, mut tasks) = (false, Vec::new());
     for (index, name) in names.iter().enumerate() {
@@ -55,6 +68,10 @@ fn block(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
             5 if depth < DEPTH_MAX => parallel(choices, depth, named),
             6 if depth < DEPTH_MAX => map(choices, depth, named),
             7 => json!({ "Type": "Wait", "Seconds": choices.one_of(20) }),
+            8 if named.is_past => json!({ "Type": "Pass" }),
+            8 if index > 0 && choices.once_in(2) => {
+                json!({ "Type": "Compensate", "Through": names[0] })
+            }
             8 => json!({ "Type": "Compensate" }),
             9 => {
                 // Back to the last Task, or out of the chain, as that one's reply says.
@@ -66,7 +83,14 @@ fn block(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
             _ => json!({ "Type": "Pass" }),
         };
         if matches!(state["Type"].as_str(), Some("Task" | "Parallel" | "Map")) {
-            recover(choices, name, &mut state, escape);
+            recover(choices, name, &mut state, named.is_past, escape);
+        }
+        let may_be_pivot = depth == 0 && !named.is_past && state["Type"] == "Task";
+        if may_be_pivot && state["Resource"] != "saga:child" && choices.once_in(8) {
+            state["Pivot"] = json!(true);
+            state.as_object_mut().map(|task| task.remove("Compensate"));
+            named.is_past = true;
+            tasks.clear();
         }
         state["Next"] = json!(next);
         states.insert(name.clone(), state);
@@ -86,6 +110,7 @@ fn recover(
     choices: &mut Choices<'_>,
     name: &str,
     state: &mut Value,
+    is_past: bool,
     mut escape: impl FnMut(&mut Choices<'_>) -> String,
 ) {
     if choices.once_in(3) {
@@ -99,7 +124,7 @@ fn recover(
             "ErrorEquals": [(["States.ALL", "States.TaskFailed", "E1"][choices.one_of(3)])],
             "ResultPath": "$.caught",
             "Next": escape(choices),
-            "Compensate": choices.one_of(2) == 1,
+            "Compensate": choices.one_of(2) == 1 && !is_past,
         });
         state["Catch"] = json!([catcher]);
     }
@@ -126,7 +151,7 @@ fn task(choices: &mut Choices<'_>, name: &str) -> Value {
     task
 }
 
-fn parallel(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
+fn parallel(choices: &mut Choices<'_>, depth: usize, named: &mut Names) -> Value {
     let branches = 1 + choices.one_of(3);
     let branches: Vec<Value> = (0..branches)
         .map(|_| block(choices, depth + 1, named))
@@ -135,7 +160,7 @@ fn parallel(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value
 }
 
 /// Its items are in the execution's input: see [`input`].
-fn map(choices: &mut Choices<'_>, depth: usize, named: &mut usize) -> Value {
+fn map(choices: &mut Choices<'_>, depth: usize, named: &mut Names) -> Value {
     let mut map = json!({
         "Type": "Map",
         "ItemsPath": "$$.Execution.Input.items",

@@ -27,6 +27,11 @@ impl Ledger {
                 self.scopes.insert(EntryId(record.sequence), *scope);
             }
             Event::UndoStarted { entry, .. } if !fold.head.strays.contains(entry) => {
+                // Invariant 7: nothing before a committed pivot is undone.
+                ensure!(
+                    fold.head.pivot.is_none_or(|pivot| *entry > pivot),
+                    "{entry:?} is undone past the pivot"
+                );
                 self.check_order(fold, *entry)?;
             }
             _ => {}

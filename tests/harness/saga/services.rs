@@ -19,6 +19,8 @@ pub struct Effect {
     pub is_there: bool,
     /// Whether it was undone, so that the work is refused from now on.
     pub is_refused: bool,
+    /// Whether an operator undid it by hand: what becomes of it after that is the operator's to know.
+    pub is_by_hand: bool,
 }
 
 impl Services {
@@ -29,14 +31,22 @@ impl Services {
         let effect = self.effects.entry(step.to_owned()).or_default();
         if compensates.is_some() {
             // An undo of a key it never saw succeeds, and is remembered.
-            *effect = Effect {
-                is_there: false,
-                is_refused: true,
-            };
+            effect.is_there = false;
+            effect.is_refused = true;
             return true;
         }
         effect.is_there |= !effect.is_refused;
         !effect.is_refused
+    }
+
+    /// An operator undoes the step with this key.
+    pub fn undo_by_hand(&mut self, key: &str) {
+        let effect = self.effects.entry(key.to_owned()).or_default();
+        *effect = Effect {
+            is_there: false,
+            is_refused: true,
+            is_by_hand: true,
+        };
     }
 
     /// What came of the step with this key.
@@ -53,12 +63,16 @@ impl Services {
         for entry in execution.ledger.values() {
             let Some(step) = entry.step() else { continue };
             let effect = self.of(&step.key);
+            if effect.is_by_hand && step.disposition.is_settled() {
+                continue;
+            }
             let is_right = match step.disposition {
                 // What becomes of it is for the undo of the whole to say.
                 Disposition::Released if covered.contains(&entry.id) => true,
                 Disposition::Released => {
                     ensure!(
-                        execution.head.status == Status::Succeeded,
+                        execution.head.status == Status::Succeeded
+                            || execution.head.pivot.is_some(),
                         "{} is released by a saga that failed",
                         step.state
                     );

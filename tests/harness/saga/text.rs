@@ -161,6 +161,7 @@ impl Writer<'_> {
                 kind,
                 name,
                 input,
+                is_mark: _,
             } => format!(
                 "{}{}StateEntered {name} {}",
                 within(*scope),

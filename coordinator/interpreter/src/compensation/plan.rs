@@ -23,6 +23,10 @@ pub(crate) struct Frontier {
 pub(crate) fn frontier(execution: &Execution, scope: ScopeId, target: Target) -> Frontier {
     match target {
         Target::Scope => chain(execution, scope),
+        Target::Since(since) => match last(execution, scope) {
+            Some(last) if last.id.0 > since => entry(execution, last),
+            _ => Frontier::default(),
+        },
         Target::Group(None) => Frontier::default(),
         Target::Group(Some(group)) => execution
             .ledger
@@ -33,12 +37,14 @@ pub(crate) fn frontier(execution: &Execution, scope: ScopeId, target: Target) ->
 }
 
 fn chain(execution: &Execution, scope: ScopeId) -> Frontier {
-    let last = execution
-        .scopes
-        .get(&scope)
-        .and_then(|scope| scope.last_entry)
-        .and_then(|last| execution.ledger.get(&last));
+    let last = last(execution, scope);
     last.map(|last| entry(execution, last)).unwrap_or_default()
+}
+
+/// The end of a scope's chain.
+fn last(execution: &Execution, scope: ScopeId) -> Option<&Entry> {
+    let last = execution.scopes.get(&scope)?.last_entry?;
+    execution.ledger.get(&last)
 }
 
 fn entry(execution: &Execution, entry: &Entry) -> Frontier {

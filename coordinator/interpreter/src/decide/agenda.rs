@@ -69,16 +69,24 @@ impl Turn<'_> {
     fn enter(&mut self, scope: ScopeId, name: StateName, input: Payload) -> Result<(), Broken> {
         let state = self.state(&name)?;
         let kind = state_type(&state.kind);
+        let is_mark = self.machine.marks.contains(&name);
         let entered = Event::StateEntered {
             scope,
             kind,
             name,
             input,
+            is_mark,
         };
         self.show(Runner::State(scope), entered)?;
         if let Some(failure) = self.history_limit() {
             return self.fail_machine(failure);
         }
+        self.run_state(scope)
+    }
+
+    /// Does what the state that the scope is in does first.
+    pub(super) fn run_state(&mut self, scope: ScopeId) -> Result<(), Broken> {
+        let state = self.state(&self.position(scope)?.state)?;
         match &state.kind {
             StateKind::Task(_) => self.dispatch(Runner::State(scope)),
             StateKind::Pass(pass) => states::pass(self, scope, state, pass),
@@ -88,7 +96,7 @@ impl Turn<'_> {
             StateKind::Map(map) => states::map(self, scope, state, map),
             StateKind::Succeed => states::succeed(self, scope, state),
             StateKind::Fail(fail) => states::fail(self, scope, state, fail),
-            StateKind::Compensate(transition) => states::compensate(self, scope, state, transition),
+            StateKind::Compensate(compensate) => states::compensate(self, scope, state, compensate),
         }
     }
 

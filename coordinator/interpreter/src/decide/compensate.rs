@@ -28,7 +28,7 @@ impl Turn<'_> {
         let drain_until = self.let_go(scope, true)?;
         let is_needed = match target {
             // A compensation that found nothing is still written down: an effect may show late.
-            Target::Scope => self.scope(scope)?.had_entries,
+            Target::Scope | Target::Since(_) => self.scope(scope)?.had_entries,
             Target::Group(group) => group.is_some(),
         };
         if !is_needed && !self.execution.is_undoing() {
@@ -158,6 +158,7 @@ impl Turn<'_> {
             }
             Then::Forgo => self.iteration_forgone(scope),
             Then::Retry { retrier } => self.schedule_retry(scope, retrier),
+            Then::Rerun => self.run_state(scope),
             Then::Finish(ending) => {
                 let status = ending.status;
                 // Step Functions lets a stop follow from nothing.

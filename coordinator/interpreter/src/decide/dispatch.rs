@@ -202,12 +202,14 @@ impl<'a> Turn<'a> {
         let position = self.position(scope)?;
         let (state, input) = (position.state.clone(), position.input.clone());
         let (arguments, key) = (errand.arguments.clone(), errand.key.clone());
+        let is_pivot = states::is_pivot(self.state(&state)?);
         self.record(Event::EntryArmed {
             scope,
             state,
             input,
             arguments,
             key,
+            is_pivot,
         })?;
         Ok(())
     }
@@ -245,8 +247,9 @@ impl<'a> Turn<'a> {
     /// Whether the attempt that comes next is the first of a step that can be undone.
     pub(crate) fn needs_arming(&self, scope: ScopeId) -> Result<bool, Broken> {
         let position = self.position(scope)?;
-        let has_undo = states::compensation_of(self.state(&position.state)?).is_some();
-        Ok(has_undo && position.entry.is_none())
+        let state = self.state(&position.state)?;
+        let is_armed = states::compensation_of(state).is_some() || states::is_pivot(state);
+        Ok(is_armed && position.entry.is_none())
     }
 
     /// The token of the attempt that comes next, when `offset` records come before it.

@@ -40,20 +40,56 @@ impl<'a> Turn<'a> {
     pub(crate) fn fail(&mut self, scope: ScopeId, failure: Failure) -> Result<(), Broken> {
         let position = self.position(scope)?;
         let (name, input) = (position.state.clone(), position.input.clone());
-        match self.handling(scope, &failure)? {
+        let handling = self.handling(scope, &failure)?;
+        if !matches!(handling, Handling::Retry { .. }) && self.is_doubtful_pivot(scope)? {
+            return self.suspend_state(scope, failure);
+        }
+        match handling {
             Handling::Retry { retrier } => self.retry(scope, retrier),
             Handling::Catch(catcher) => match catch::output(catcher, &input, &failure) {
                 Err(error) => {
                     let entered_event = self.position(scope)?.entered_event;
                     let failure = Failure::of_query(name.as_str(), entered_event, &error);
-                    self.fail_scope(scope, failure, &name)
+                    self.leave_state(scope, failure, &name)
                 }
                 Ok(output) if catcher.compensate => {
                     self.caught_compensating(scope, catcher, output, failure, name)
                 }
                 Ok(output) => self.exit(scope, output, &Transition::Next(catcher.next.clone())),
             },
-            Handling::Leave => self.fail_scope(scope, failure, &name),
+            Handling::Leave => self.leave_state(scope, failure, &name),
+        }
+    }
+
+    /// Nothing in the state takes the error. Past the pivot an error that nothing takes at all waits for an operator.
+    fn leave_state(
+        &mut self,
+        scope: ScopeId,
+        failure: Failure,
+        name: &StateName,
+    ) -> Result<(), Broken> {
+        let is_past = self.execution.head.pivot.is_some();
+        if is_past && !failure.is_decided && self.leaves_machine(scope, &failure)? {
+            return self.suspend_state(scope, failure);
+        }
+        self.fail_scope(scope, failure, name)
+    }
+
+    /// Whether an error that leaves the state of this scope is taken nowhere around it.
+    fn leaves_machine(&self, scope: ScopeId, failure: &Failure) -> Result<bool, Broken> {
+        let mut inner = scope;
+        loop {
+            if self.tolerates(inner)? {
+                return Ok(false);
+            }
+            let Some(around) = self.scope(inner)?.parent else {
+                return Ok(true);
+            };
+            let is_state = !matches!(self.scope(around)?.phase, Phase::Iterating(_));
+            if is_state && !matches!(self.handling(around, failure)?, Handling::Leave) {
+                return Ok(false);
+            }
+            inner = around;
         }
     }
 
@@ -175,7 +211,7 @@ impl<'a> Turn<'a> {
             return self.iteration_failed(scope, index, failure, state);
         }
         let Some(parent) = self.scope(scope)?.parent else {
-            let Failure { error, cause } = failure.clone();
+            let Failure { error, cause, .. } = failure.clone();
             let (error, cause) = (Some(error).filter(|error| !error.is_empty()), cause);
             let ending = Ending {
                 status: Status::Failed,
@@ -201,7 +237,7 @@ impl<'a> Turn<'a> {
         last_event: u64,
         failure: Failure,
     ) -> Result<(), Broken> {
-        let Failure { error, cause } = failure.clone();
+        let Failure { error, cause, .. } = failure.clone();
         let failed = match &self.state(&self.position(scope)?.state)?.kind {
             StateKind::Map(_) => Event::MapStateFailed {
                 scope,
@@ -239,12 +275,12 @@ impl<'a> Turn<'a> {
                 Handling::Leave => next = self.scope(scope)?.parent,
             }
         }
-        Ok(true)
+        Ok(self.execution.head.pivot.is_none())
     }
 
     /// The whole machine fails, wherever it is.
     pub(super) fn fail_machine(&mut self, failure: Failure) -> Result<(), Broken> {
-        let Failure { error, cause } = failure.clone();
+        let Failure { error, cause, .. } = failure.clone();
         let ending = Ending {
             status: Status::Failed,
             error: Some(error),
@@ -255,6 +291,9 @@ impl<'a> Turn<'a> {
 
     /// The execution ends, once all it did is undone.
     pub(super) fn finish(&mut self, ending: Ending, trigger: Trigger) -> Result<(), Broken> {
+        if self.execution.head.pivot.is_some() {
+            self.record(Event::LedgerReleased)?;
+        }
         self.begin_compensation(ScopeId::TOP, Target::Scope, Then::Finish(ending), trigger)
     }
 

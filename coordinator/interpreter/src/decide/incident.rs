@@ -1,13 +1,15 @@
 //! What an operator decides. Source: the saga extension, "When an undo fails".
 
 use super::Taken;
+use super::pivot::given;
 use super::task::undo_name;
-use super::turn::Turn;
+use super::turn::{Failure, Turn};
 use crate::effect::Announcement;
-use crate::execution::{Broken, Entry, Held, UndoProgress, Waiter};
-use crate::history::{Event, Payload, Settlement};
-use crate::ids::{EntryId, Runner, Sequence};
+use crate::execution::{Activity, Broken, Entry, Held, Suspension, UndoProgress, Waiter};
+use crate::history::{Event, Payload, Settlement, Target, Then, Trigger, TriggerKind};
+use crate::ids::{EntryId, Runner, ScopeId, Sequence};
 use crate::input::Ignored;
+use crate::states;
 
 /// Who decides, and why.
 type Operator<'a> = (&'a Option<String>, &'a Option<String>);
@@ -22,15 +24,23 @@ impl Turn<'_> {
         let Some(held) = self.held_by(incident) else {
             return Ok(Err(Ignored::UnknownIncident));
         };
-        let (entry, phase_until, resumed) = match held {
-            Held::Undo(entry) => (Some(entry), None, vec![entry]),
-            Held::Phase if arguments.is_some() => return Ok(Err(Ignored::ActNotOffered)),
+        let (entry, phase_until) = match held {
+            // There is no undo of a pivot.
+            Held::Undo(entry) if self.step(entry)?.is_pivot => {
+                return Ok(Err(Ignored::ActNotOffered));
+            }
+            Held::State(_) | Held::Phase if arguments.is_some() => {
+                return Ok(Err(Ignored::ActNotOffered));
+            }
+            Held::Undo(entry) => (Some(entry), None),
+            Held::State(_) => (None, None),
             Held::Phase => {
                 let goes_on = self.execution.head.is_compensating;
-                let until = goes_on.then(|| self.phase_until());
-                (None, until, self.execution.held_undos())
+                (None, goes_on.then(|| self.phase_until()))
             }
         };
+        let suspension = self.suspension(held)?;
+        let held_undos = self.execution.held_undos();
         let wait = self.record(Event::IncidentRetried {
             incident,
             entry,
@@ -40,10 +50,33 @@ impl Turn<'_> {
             phase_until,
         })?;
         self.time_phase(wait, phase_until);
-        for entry in resumed {
-            self.dispatch(Runner::Undo(entry))?;
+        match held {
+            Held::Undo(entry) => self.dispatch(Runner::Undo(entry))?,
+            Held::State(scope) => {
+                let group = suspension.and_then(|suspension| suspension.group);
+                self.rerun(scope, group)?;
+            }
+            Held::Phase => {
+                for entry in held_undos {
+                    self.dispatch(Runner::Undo(entry))?;
+                }
+            }
         }
         Ok(Ok(()))
+    }
+
+    /// A state begins again; what a Parallel or Map did is undone first.
+    fn rerun(&mut self, scope: ScopeId, group: Option<EntryId>) -> Result<(), Broken> {
+        if group.is_none() {
+            return self.run_state(scope);
+        }
+        let trigger = Trigger {
+            kind: TriggerKind::Retry,
+            error: None,
+            cause: None,
+            state: Some(self.position(scope)?.state.clone()),
+        };
+        self.begin_compensation(scope, Target::Group(group), Then::Rerun, trigger)
     }
 
     pub(super) fn settle_incident(
@@ -55,26 +88,79 @@ impl Turn<'_> {
         let Some(held) = self.held_by(incident) else {
             return Ok(Err(Ignored::UnknownIncident));
         };
+        if !self.offers(held, settlement)? {
+            return Ok(Err(Ignored::ActNotOffered));
+        }
         let given_up = match (held, settlement) {
-            (Held::Undo(_), Settlement::Skip { output: Some(_) })
-            | (Held::Phase, Settlement::Skip { .. } | Settlement::Resolve) => {
-                return Ok(Err(Ignored::ActNotOffered));
-            }
-            (Held::Undo(_), Settlement::Skip { .. } | Settlement::Resolve) => Vec::new(),
             (Held::Undo(entry), Settlement::Abandon) => self.execution.rest_of(entry),
             (Held::Phase, Settlement::Abandon) => self.execution.rest_of_all(),
+            (Held::State(_), Settlement::Abandon)
+            | (_, Settlement::Skip { .. } | Settlement::Resolve) => Vec::new(),
         };
         for entry in given_up {
             self.cancel_step(entry);
             self.cancel_undo(entry);
         }
+        let suspension = self.suspension(held)?;
         self.record(Event::IncidentSettled {
             incident,
             settlement: settlement.clone(),
             by: by.clone(),
             reason: reason.clone(),
         })?;
+        if let (Held::State(scope), Some(suspension)) = (held, suspension) {
+            self.settle_state(scope, suspension, settlement)?;
+        }
         Ok(Ok(()))
+    }
+
+    /// Whether this can be decided of such an incident.
+    fn offers(&self, held: Held, settlement: &Settlement) -> Result<bool, Broken> {
+        Ok(match (held, settlement) {
+            (_, Settlement::Abandon) | (Held::Undo(_), Settlement::Resolve) => true,
+            (Held::Undo(_), Settlement::Skip { output }) => output.is_none(),
+            (Held::State(scope), Settlement::Skip { .. }) => {
+                states::can_skip(self.state(&self.position(scope)?.state)?)
+            }
+            // What has had its effect can't be taken for not done.
+            (Held::State(_), Settlement::Resolve) => self.execution.head.pivot.is_none(),
+            (Held::Phase, Settlement::Skip { .. } | Settlement::Resolve) => false,
+        })
+    }
+
+    /// Goes on from a state that failed, as was decided.
+    fn settle_state(
+        &mut self,
+        scope: ScopeId,
+        suspension: Suspension,
+        settlement: &Settlement,
+    ) -> Result<(), Broken> {
+        let failure = Failure::reported(&suspension.error, suspension.cause);
+        match settlement {
+            Settlement::Skip { output } => {
+                if let Some(entry) = self.position(scope)?.entry
+                    && self.execution.head.pivot.is_none()
+                {
+                    self.record(Event::PivotCommitted { entry })?;
+                }
+                states::skip(self, scope, given(output.as_ref()))
+            }
+            Settlement::Resolve => self.fail(scope, failure),
+            Settlement::Abandon => {
+                self.record(Event::LedgerAbandoned)?;
+                self.fail_machine(failure)
+            }
+        }
+    }
+
+    fn suspension(&self, held: Held) -> Result<Option<Suspension>, Broken> {
+        let Held::State(scope) = held else {
+            return Ok(None);
+        };
+        match &self.position(scope)?.activity {
+            Activity::Suspended(suspension) => Ok(Some((**suspension).clone())),
+            _ => Err(Broken::new(format!("scope {} is not suspended", scope.0))),
+        }
     }
 
     /// Tells who works at the step of an entry, which may answer yet, that nobody waits for it.

@@ -8,6 +8,7 @@ mod dispatch;
 mod ending;
 mod incident;
 mod iteration;
+mod pivot;
 mod task;
 mod turn;
 mod undo;
@@ -200,7 +201,7 @@ impl Turn<'_> {
                 let state = self.state(&position.state)?;
                 states::wait_over(self, scope, state)?;
             }
-            Activity::Running | Activity::Branches(_) => {
+            Activity::Running | Activity::Branches(_) | Activity::Suspended(_) => {
                 return Err(Broken::new(format!("scope {} waits for no time", scope.0)));
             }
         }
@@ -244,7 +245,8 @@ impl Turn<'_> {
             cause: cause.clone(),
             state: None,
         };
-        if self.machine.policy.abandons_on_stop && !rolls_back {
+        let is_past = self.execution.head.pivot.is_some();
+        if self.machine.policy.abandons_on_stop && !rolls_back && !is_past {
             self.record(Event::LedgerAbandoned)?;
         }
         self.finish(

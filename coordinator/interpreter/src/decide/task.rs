@@ -40,15 +40,8 @@ impl<'a> Turn<'a> {
                 effect,
             } => {
                 let outcome = of_failure(error, *effect);
-                self.attempt_failed(
-                    runner,
-                    task,
-                    Failure {
-                        error: error.clone(),
-                        cause: cause.clone(),
-                    },
-                    outcome,
-                )?;
+                let failure = Failure::reported(error, cause.clone());
+                self.attempt_failed(runner, task, failure, outcome)?;
             }
             Reply::Unusable { error, cause } => {
                 self.attempt_failed(
@@ -183,6 +176,7 @@ impl<'a> Turn<'a> {
                 output: result.clone(),
             },
         )?;
+        self.note_attempt(runner)?;
         match runner {
             Runner::State(scope) => states::task_result(self, scope, result),
             Runner::Undo(entry) => self.undo_succeeded(entry, result),
@@ -197,7 +191,7 @@ impl<'a> Turn<'a> {
         outcome: Outcome,
     ) -> Result<(), Broken> {
         let resource = self.resource(runner)?.to_string();
-        let Failure { error, cause } = failure.clone();
+        let Failure { error, cause, .. } = failure.clone();
         self.show(
             runner,
             Event::TaskFailed {
@@ -209,6 +203,7 @@ impl<'a> Turn<'a> {
                 outcome,
             },
         )?;
+        self.note_attempt(runner)?;
         self.task_failed(runner, failure)
     }
 
@@ -222,12 +217,9 @@ impl<'a> Turn<'a> {
         } else {
             "States.HeartbeatTimeout"
         };
-        let failure = Failure {
-            error: error.to_owned(),
-            cause: None,
-        };
+        let failure = Failure::reported(error, None);
         let resource = self.resource(runner)?.to_string();
-        let Failure { error, cause } = failure.clone();
+        let Failure { error, cause, .. } = failure.clone();
         self.show(
             runner,
             Event::TaskTimedOut {
@@ -295,11 +287,16 @@ impl<'a> Turn<'a> {
         if !self.is_upgrade(entry, task)? || is_payload_too_large(result) {
             return Ok(Err(Ignored::TaskClosed));
         }
+        if let Some(scope) = self.asked_about(entry) {
+            self.task_succeeded(Runner::State(scope), task, result)?;
+            return Ok(Ok(()));
+        }
         self.record(Event::EntryUpgraded {
             entry,
             task,
             result: result.clone(),
         })?;
+        self.note_pivot(entry)?;
         Ok(Ok(()))
     }
 

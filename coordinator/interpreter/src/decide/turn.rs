@@ -19,6 +19,8 @@ pub(crate) struct Failure {
     pub error: String,
     /// What happened.
     pub cause: Option<String>,
+    /// Whether a `Fail` state says so, by decision of the business.
+    pub is_decided: bool,
 }
 
 impl Failure {
@@ -26,6 +28,16 @@ impl Failure {
         Failure {
             error: error.to_owned(),
             cause: Some(cause.into()),
+            is_decided: false,
+        }
+    }
+
+    /// As somebody else reports it.
+    pub(crate) fn reported(error: &str, cause: Option<String>) -> Failure {
+        Failure {
+            error: error.to_owned(),
+            cause,
+            is_decided: false,
         }
     }
 

@@ -17,6 +17,9 @@ use crate::{retry, states};
 impl<'a> Turn<'a> {
     pub(super) fn start_undo(&mut self, entry: EntryId, trigger: &Trigger) -> Result<(), Broken> {
         let step = self.step(entry)?;
+        if step.is_pivot {
+            return self.suspend_pivot(entry, trigger);
+        }
         let name = StateName::new(&undo_name(step.state.as_str()));
         let input = Payload::new(entry_input(step, trigger));
         let scope = self.execution.ledger.get(&entry).map(|entry| entry.scope);
@@ -126,7 +129,7 @@ impl<'a> Turn<'a> {
             });
             return Ok(());
         }
-        let Failure { error, cause } = failure;
+        let Failure { error, cause, .. } = failure;
         let wait = self.record(Event::UndoSuspended {
             entry,
             error: error.clone(),
@@ -158,10 +161,7 @@ impl<'a> Turn<'a> {
                 cause,
                 effect,
             } => {
-                let failure = Failure {
-                    error: error.clone(),
-                    cause: cause.clone(),
-                };
+                let failure = Failure::reported(error, cause.clone());
                 self.drained(entry, task, of_failure(error, *effect), Err(failure))?;
             }
             Reply::Unusable { error, cause } => {
@@ -178,10 +178,7 @@ impl<'a> Turn<'a> {
         if until.is_none_or(|until| self.now < until) {
             return Ok(Err(Ignored::NotDue));
         }
-        let failure = Failure {
-            error: "States.Timeout".to_owned(),
-            cause: None,
-        };
+        let failure = Failure::reported("States.Timeout", None);
         self.drained(entry, task, Outcome::Unknown, Err(failure))?;
         Ok(Ok(()))
     }
@@ -196,7 +193,7 @@ impl<'a> Turn<'a> {
     ) -> Result<(), Broken> {
         let (result, error, cause) = match answer {
             Ok(result) => (Some(result.clone()), None, None),
-            Err(Failure { error, cause }) => (None, Some(error), cause),
+            Err(Failure { error, cause, .. }) => (None, Some(error), cause),
         };
         self.record(Event::EntryDrained {
             entry,
@@ -206,6 +203,6 @@ impl<'a> Turn<'a> {
             error,
             cause,
         })?;
-        Ok(())
+        self.note_pivot(entry)
     }
 }

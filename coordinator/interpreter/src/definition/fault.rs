@@ -72,6 +72,12 @@ pub enum FaultCode {
     DuplicateStateName,
     /// A state's name is empty or too long.
     InvalidStateName,
+    /// `Through` names a state that some way to its Compensate state goes around.
+    ThroughNotOnEveryWay,
+    /// A pivot stands in a branch, an iteration or a loop, or on one way with another.
+    PivotMisplaced,
+    /// A `Compensate` state or Catcher stands after a pivot.
+    UndoAfterPivot,
     /// Warning: a value looks like a path, but its field does not end in `.$`.
     NoDollar,
     /// Warning: `Result` of a Pass has a field that ends in `.$`, which is not evaluated.
@@ -84,6 +90,8 @@ pub enum FaultCode {
     CompensationSharesResource,
     /// Warning: a plain Catch leaves what the aborted branches did as it is.
     CatchKeepsEffects,
+    /// Warning: the undo of a pivot never runs.
+    PivotIsNotUndone,
 }
 
 impl FaultCode {
@@ -104,6 +112,10 @@ impl FaultCode {
             FaultCode::CompensationReadsResult => "COMPENSATION_READS_RESULT",
             FaultCode::CompensationSharesResource => "COMPENSATION_SHARES_RESOURCE",
             FaultCode::CatchKeepsEffects => "CATCH_KEEPS_EFFECTS",
+            FaultCode::ThroughNotOnEveryWay => "THROUGH_NOT_ON_EVERY_WAY",
+            FaultCode::PivotMisplaced => "PIVOT_MISPLACED",
+            FaultCode::UndoAfterPivot => "UNDO_AFTER_PIVOT",
+            FaultCode::PivotIsNotUndone => "PIVOT_IS_NOT_UNDONE",
         }
     }
 }

@@ -73,7 +73,7 @@ fn check_block(block: Node<'_>, everywhere: &HashSet<&str>, faults: &mut Faults)
 }
 
 /// The states of a block.
-fn states(block: Node<'_>) -> impl Iterator<Item = (&str, Node<'_>)> {
+pub(super) fn states(block: Node<'_>) -> impl Iterator<Item = (&str, Node<'_>)> {
     block.get("States").into_iter().flat_map(Node::members)
 }
 
@@ -89,7 +89,7 @@ pub(super) fn inner_blocks(state: Node<'_>) -> impl Iterator<Item = Node<'_>> {
 }
 
 /// The transitions of a state, where they stand.
-fn targets<'d>(state: Node<'d>) -> impl Iterator<Item = Node<'d>> {
+pub(super) fn targets<'d>(state: Node<'d>) -> impl Iterator<Item = Node<'d>> {
     let rules = state.get("Choices").into_iter().flat_map(Node::elements);
     let catchers = state.get("Catch").into_iter().flat_map(Node::elements);
     let nested = rules.chain(catchers).filter_map(|entry| entry.get("Next"));

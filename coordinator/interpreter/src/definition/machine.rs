@@ -1,6 +1,6 @@
 //! The machine, its blocks and its states, as parsed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -55,6 +55,8 @@ pub struct Block {
 pub struct Machine {
     pub(crate) blocks: Vec<Block>,
     pub(crate) states: HashMap<StateName, State>,
+    /// The states that some `Through` names.
+    pub(crate) marks: HashSet<StateName>,
     /// `TimeoutSeconds` of the machine; `None` is no limit.
     pub timeout: Option<SignedDuration>,
     /// `CompensationPolicy`.
@@ -113,7 +115,7 @@ pub enum StateKind {
     /// The scope ends with an error.
     Fail(Fail),
     /// What was done in this scope is undone, by decision of the business. Source: the saga extension.
-    Compensate(Transition),
+    Compensate(Compensate),
 }
 
 /// Where a state leads.
@@ -244,6 +246,15 @@ pub enum Percentage {
     Literal(f64),
     /// `…Path`.
     Path(Path),
+}
+
+/// A `Compensate` state. Source: the saga extension.
+#[derive(Debug)]
+pub struct Compensate {
+    /// `Through`: back to and including the latest visit of this state; `None` undoes the whole scope.
+    pub through: Option<StateName>,
+    /// `Next` or `End`.
+    pub transition: Transition,
 }
 
 /// A `Fail` state.

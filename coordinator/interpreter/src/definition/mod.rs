@@ -9,6 +9,7 @@ mod document;
 mod duplicates;
 mod fault;
 mod fields;
+mod flow;
 mod graph;
 #[cfg(test)]
 mod hostile;
@@ -31,8 +32,8 @@ pub use compensation::{
 pub use condition::{Comparison, Condition, Operand, Operator, Test, TypeTest};
 pub use fault::{Fault, FaultCode, Severity};
 pub use machine::{
-    Block, BlockId, Choice, Count, Fail, Machine, Map, Parallel, Pass, Percentage, Rule, State,
-    StateKind, StateName, Text, Transition, Wait, WaitFor,
+    Block, BlockId, Choice, Compensate, Count, Fail, Machine, Map, Parallel, Pass, Percentage,
+    Rule, State, StateKind, StateName, Text, Transition, Wait, WaitFor,
 };
 pub(crate) use resource::function_name;
 pub use resource::{Action, Integration, Pattern, Resource};

@@ -12,12 +12,13 @@ use super::document::Node;
 use super::duplicates::report_duplicates;
 use super::fault::{Fault, FaultCode, Faults, excerpt};
 use super::fields::{Fields, wrong_type};
+use super::flow::check_flow;
 use super::graph::check_graph;
 use super::reader::read;
 use super::spelling::did_you_mean;
 use super::states::parse_state;
 use super::vocabulary::{BRANCH, MACHINE};
-use super::{Block, BlockId, Machine, Seconds, State, StateName};
+use super::{Block, BlockId, Machine, Seconds, State, StateKind, StateName};
 use crate::limits::STATE_NAME_CHARACTERS_MAX;
 
 impl Machine {
@@ -76,6 +77,7 @@ impl Parser {
         if whole == QueryLanguage::JsonPath {
             self.block(fields);
             check_graph(root, &mut self.faults);
+            check_flow(root, &mut self.faults);
         } else {
             refuse_downgrades(root, &mut self.faults);
         }
@@ -85,9 +87,15 @@ impl Parser {
         let blocks = std::mem::take(&mut self.blocks)
             .into_iter()
             .collect::<Option<Vec<_>>>()?;
+        let states = std::mem::take(&mut self.states);
+        let marks = states.values().filter_map(|state| match &state.kind {
+            StateKind::Compensate(compensate) => compensate.through.clone(),
+            _ => None,
+        });
         Some(Machine {
             blocks,
-            states: std::mem::take(&mut self.states),
+            marks: marks.collect(),
+            states,
             timeout: timeout.map(|seconds| SignedDuration::from_secs(seconds.into())),
             policy,
         })
@@ -227,9 +235,9 @@ fn refuse_downgrades(root: Node<'_>, faults: &mut Faults) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::Transition;
     use crate::definition::fault::tests::faults;
     use crate::definition::hostile::SAGA;
-    use crate::definition::{StateKind, Transition};
 
     fn check(definition: &str, expected: &[&str]) {
         assert_eq!(faults(definition), expected);

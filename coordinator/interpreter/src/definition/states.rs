@@ -13,8 +13,8 @@ use super::task::parse_task;
 use super::timestamp::timestamp;
 use super::vocabulary::{CHOICE, COMPENSATE_STATE, FAIL, PARALLEL, PASS, SUCCEED, WAIT};
 use super::{
-    BlockId, Choice, Fail, Parallel, Pass, Seconds, State, StateKind, StateName, Text, Transition,
-    Wait, WaitFor,
+    BlockId, Choice, Compensate, Fail, Parallel, Pass, Seconds, State, StateKind, StateName, Text,
+    Transition, Wait, WaitFor,
 };
 
 /// The types there are, as `Type` names them.
@@ -81,7 +81,12 @@ fn parse_kind(node: Node<'_>, parser: &mut Parser) -> Option<StateKind> {
         "Fail" => StateKind::Fail(parse_fail(node, faults)?),
         "Compensate" => {
             let fields = Fields::open(node, &COMPENSATE_STATE, faults)?;
-            StateKind::Compensate(parse_transition(fields, faults)?)
+            let through = fields.string("Through", faults).map(StateName::new);
+            let transition = parse_transition(fields, faults)?;
+            StateKind::Compensate(Compensate {
+                through,
+                transition,
+            })
         }
         "Map" => StateKind::Map(Box::new(parse_map(node, parser)?)),
         other => {
@@ -444,14 +449,6 @@ mod tests {
                 "/ErrorPath Only one of these fields is allowed: [Error, ErrorPath]",
                 "/Cause Expected value of type String",
             ],
-        );
-    }
-
-    #[test]
-    fn compensating_back_to_a_state_is_not_run_yet() {
-        check(
-            r#"{"Type":"Compensate","Through":"A","End":true}"#,
-            &["/Through This version does not run 'Through' of a Compensate state"],
         );
     }
 }

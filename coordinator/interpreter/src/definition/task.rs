@@ -32,6 +32,8 @@ pub struct Task {
     pub catch: Vec<Catcher>,
     /// `Compensate`: the Task that undoes this one. Source: the saga extension.
     pub compensate: Option<Box<Compensation>>,
+    /// `Pivot`: the point of no return.
+    pub is_pivot: bool,
     /// `Next` or `End`.
     pub transition: Transition,
 }
@@ -115,6 +117,7 @@ pub(super) fn parse_task(node: Node<'_>, faults: &mut Faults) -> Option<Task> {
     let retry = parse_retry(fields, faults).unwrap_or_default();
     let catch = parse_catch(fields, faults);
     let compensate = parse_compensate(fields, resource.as_ref(), faults);
+    let pivot = fields.boolean("Pivot", faults);
     let transition = parse_transition(fields, faults);
     Some(Task {
         resource: resource?,
@@ -126,6 +129,7 @@ pub(super) fn parse_task(node: Node<'_>, faults: &mut Faults) -> Option<Task> {
         retry,
         catch,
         compensate,
+        is_pivot: pivot == Some(true),
         transition: transition?,
     })
 }
@@ -218,10 +222,9 @@ mod tests {
     #[test]
     fn what_a_later_version_runs_is_refused_in_plain_words() {
         check(
-            r#""Resource":"queue:a","Credentials":{},"Pivot":true,"Arguments":{},"Assign":{}"#,
+            r#""Resource":"queue:a","Credentials":{},"Arguments":{},"Assign":{}"#,
             &[
                 "/Credentials This version does not run 'Credentials' of a Task state",
-                "/Pivot This version does not run 'Pivot' of a Task state",
                 "/Arguments This version does not run 'Arguments' of a Task state",
                 "/Assign This version does not run 'Assign' of a Task state",
             ],

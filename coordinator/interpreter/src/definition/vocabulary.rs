@@ -51,10 +51,11 @@ pub(super) const TASK: Shape = Shape {
         "Retry",
         "Catch",
         "Compensate",
+        "Pivot",
         "Next",
         "End",
     ],
-    later: &["Arguments", "Assign", "Credentials", "Output", "Pivot"],
+    later: &["Arguments", "Assign", "Credentials", "Output"],
 };
 
 /// A `Pass` state.
@@ -221,10 +222,11 @@ pub(super) const COMPENSATE_STATE: Shape = Shape {
         "QueryLanguage",
         "InputPath",
         "OutputPath",
+        "Through",
         "Next",
         "End",
     ],
-    later: &["Assign", "Output", "Through"],
+    later: &["Assign", "Output"],
 };
 
 /// `Compensate` of a Task.

@@ -77,6 +77,9 @@ pub struct Step {
     pub cause: Option<String>,
     /// The idempotency key K.
     pub key: String,
+    /// Whether it is the pivot, which is never undone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_pivot: bool,
     /// The round of undoing, from 1.
     pub round: u32,
     /// Its attempts, in order.
@@ -274,6 +277,7 @@ impl Step {
             error: None,
             cause: None,
             key,
+            is_pivot: false,
             round: 1,
             attempts: Vec::new(),
             disposition: Disposition::Armed,

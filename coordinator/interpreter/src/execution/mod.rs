@@ -20,7 +20,7 @@ pub use entry::{Attempt, Disposition, Entry, Step, Subject, Undo, UndoProgress};
 pub use flight::Flight;
 pub use invariants::Broken;
 pub(crate) use items::{Items, ItemsCache};
-pub use scope::{Activity, Goal, Iterations, Phase, Position, Scope};
+pub use scope::{Activity, Goal, Iterations, Phase, Position, Scope, Suspension};
 pub use touched::Touched;
 
 use crate::compensation::{CompensationStatus, Tally};
@@ -82,6 +82,9 @@ pub struct Head {
     pub strays: Vec<EntryId>,
     /// Whether a scope undoes.
     pub is_compensating: bool,
+    /// The entry of the pivot, once that has had its effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pivot: Option<EntryId>,
     /// The phase of undoing that goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_phase: Option<UndoPhase>,
@@ -127,6 +130,8 @@ pub enum Waiter {
 pub enum Held {
     /// The undo of an entry.
     Undo(EntryId),
+    /// A state that failed past the pivot, or the pivot itself.
+    State(ScopeId),
     /// The whole phase of undoing.
     Phase,
 }
@@ -175,6 +180,7 @@ impl Execution {
             tally: Tally::default(),
             strays: Vec::new(),
             is_compensating: false,
+            pivot: None,
             undo_phase: None,
         };
         let mut execution = Execution::load(head, Vec::new(), Vec::new());
@@ -251,10 +257,7 @@ impl Execution {
         let timeout =
             (!self.is_terminal() && self.head.timeout_at.is_some() && !self.is_finishing())
                 .then_some((Sequence(1), Waiter::Execution));
-        let scopes = self
-            .scopes
-            .values()
-            .filter_map(|scope| Some((scope.wait()?, Waiter::Scope(scope.id))));
+        let scopes = self.scopes.values().filter_map(Scope::wait);
         let entries = self.ledger.values().filter_map(Entry::wait);
         let phase = self.head.undo_phase.map(|phase| match phase {
             UndoPhase::Timed { wait, .. } => (wait, Waiter::Phase),

@@ -1,9 +1,11 @@
 //! A scope: the machine's top level, one branch of a Parallel, or one iteration of a Map.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Flight;
+use super::{Flight, Held, Waiter};
 use crate::definition::{BlockId, StateName};
 use crate::history::{Payload, Target, Then, Trigger};
 use crate::ids::{EntryId, ScopeId, Sequence};
@@ -33,6 +35,12 @@ pub struct Scope {
     /// What came before this record was undone, or had nothing to undo: an effect that shows late is undone, too.
     #[serde(default)]
     pub undone_before: Sequence,
+    /// The same of what came between two records, where a compensation did not reach back to the beginning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone_between: Vec<(Sequence, Sequence)>,
+    /// The latest visits of those states that a Compensate state undoes back to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<StateName, Sequence>,
     /// Whether its Parallel or Map has completed and is undone as a whole, so that nothing in here is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_covered: bool,
@@ -141,8 +149,23 @@ pub enum Activity {
         /// Its time.
         until: Timestamp,
     },
+    /// It failed; an operator decides.
+    Suspended(Box<Suspension>),
     /// The branches of a Parallel run, or the one scope that holds the iterations of a Map.
     Branches(Vec<ScopeId>),
+}
+
+/// A state that failed where it is for an operator to decide.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// The incident.
+    pub incident: Sequence,
+    /// Its error.
+    pub error: String,
+    /// Its cause.
+    pub cause: Option<String>,
+    /// What a Parallel or Map left of what was in it.
+    pub group: Option<EntryId>,
 }
 
 /// What a scope undoes, and for what.
@@ -181,9 +204,19 @@ impl Scope {
             had_entries: false,
             group: None,
             undone_before: Sequence(0),
+            undone_between: Vec::new(),
+            marks: BTreeMap::new(),
             is_covered: false,
             phase: Phase::Between,
         }
+    }
+
+    /// Whether what was armed here by this record was undone, or is being.
+    pub(crate) fn was_undone(&self, entry: EntryId) -> bool {
+        let EntryId(armed) = entry;
+        let mut between = self.undone_between.iter();
+        armed < self.undone_before
+            || between.any(|(since, before)| (since..before).contains(&&armed))
     }
 
     /// The state it is in, be it compensating there.
@@ -199,21 +232,26 @@ impl Scope {
         }
     }
 
-    /// What it waits for, when that is one thing.
-    pub(crate) fn wait(&self) -> Option<Sequence> {
-        match &self.phase {
+    /// What it waits for, when that is one thing, and as whom.
+    pub(crate) fn wait(&self) -> Option<(Sequence, Waiter)> {
+        let wait = match &self.phase {
             Phase::At(position) => match &position.activity {
-                Activity::Task(flight) => Some(flight.task),
-                Activity::Backoff { wait, .. } | Activity::Waiting { wait, .. } => Some(*wait),
-                Activity::Running | Activity::Branches(_) => None,
+                Activity::Task(flight) => flight.task,
+                Activity::Backoff { wait, .. } | Activity::Waiting { wait, .. } => *wait,
+                Activity::Suspended(suspension) => {
+                    let held = Waiter::Incident(Held::State(self.id));
+                    return Some((suspension.incident, held));
+                }
+                Activity::Running | Activity::Branches(_) => return None,
             },
-            Phase::Yielding { wait, .. } => Some(*wait),
+            Phase::Yielding { wait, .. } => *wait,
             Phase::Between
             | Phase::Compensating(_)
             | Phase::Iterating(_)
             | Phase::Ended(_)
-            | Phase::Closed => None,
-        }
+            | Phase::Closed => return None,
+        };
+        Some((wait, Waiter::Scope(self.id)))
     }
 
     /// Whether it undoes all it did because the execution ends.

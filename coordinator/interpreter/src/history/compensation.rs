@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ending, Payload, present};
 use crate::definition::StateName;
-use crate::ids::EntryId;
+use crate::ids::{EntryId, Sequence};
 
 /// Whether an attempt had its effect. Source: the saga extension, "The ledger".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,8 @@ pub enum TriggerKind {
 pub enum Target {
     /// All that is armed in the scope.
     Scope,
+    /// All that is armed in the scope since this record: the latest visit of the state that `Through` names.
+    Since(Sequence),
     /// All that is armed inside the Parallel or Map whose branches or iterations this entry holds; nothing when it is `None`.
     Group(Option<EntryId>),
 }
@@ -79,6 +81,8 @@ pub enum Then {
     Finish(Ending),
     /// The iteration is over; its Map does without it.
     Forgo,
+    /// The Parallel or Map begins again, as an operator said.
+    Rerun,
     /// The Parallel or Map is tried again.
     Retry {
         /// Which of its retriers says so.

@@ -31,6 +31,9 @@ pub enum Event {
         kind: StateType,
         name: StateName,
         input: Payload,
+        /// Whether a Compensate state undoes back to it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_mark: bool,
     },
     /// `<Type>StateExited`
     StateExited {
@@ -188,6 +191,9 @@ pub enum Event {
         input: Payload,
         arguments: Payload,
         key: String,
+        /// Whether it is the pivot, which is never undone.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_pivot: bool,
     },
     /// A Parallel or Map with `Compensate` has completed: one undo for the whole takes the place of those inside; the record's
     /// sequence is its entry.
@@ -242,6 +248,30 @@ pub enum Event {
         error: String,
         cause: Option<String>,
     },
+    /// The pivot has had its effect: nothing armed so far is undone any more.
+    PivotCommitted {
+        entry: EntryId,
+    },
+    /// Whether the pivot had its effect is not known, and it is to be undone; the record's sequence is the incident.
+    PivotSuspended {
+        entry: EntryId,
+        input: Payload,
+        trigger: Trigger,
+        error: String,
+        cause: Option<String>,
+    },
+    /// An error leaves the machine past the pivot, or that of the pivot itself when its effect may be there; the record's sequence is
+    /// the incident.
+    StateSuspended {
+        scope: ScopeId,
+        error: String,
+        cause: Option<String>,
+        /// What the Parallel or Map that failed left of what was in it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<EntryId>,
+    },
+    /// The execution ends past the pivot: nothing is undone.
+    LedgerReleased,
     /// The phase of undoing has taken too long: the undos under way wait for an operator, and none begins; the record's
     /// sequence is the incident.
     PhaseTimedOut,
@@ -250,7 +280,7 @@ pub enum Event {
     /// An operator has the undo of an incident tried again.
     IncidentRetried {
         incident: Sequence,
-        /// The entry whose undo is tried again; `None` when it is a whole phase.
+        /// The entry whose undo is tried again; `None` when it is a state or a whole phase.
         entry: Option<EntryId>,
         by: Option<String>,
         reason: Option<String>,

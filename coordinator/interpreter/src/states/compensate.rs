@@ -2,7 +2,7 @@
 
 use super::data::Flow;
 use crate::decide::Turn;
-use crate::definition::{State, Transition};
+use crate::definition::{Compensate, State, Transition};
 use crate::execution::Broken;
 use crate::history::{Target, Then, Trigger, TriggerKind};
 use crate::ids::ScopeId;
@@ -11,14 +11,14 @@ pub(crate) fn compensate(
     turn: &mut Turn<'_>,
     scope: ScopeId,
     state: &State,
-    transition: &Transition,
+    compensate: &Compensate,
 ) -> Result<(), Broken> {
     let flow = Flow::new(turn, scope, state, None)?;
     let output = match flow.input().and_then(|input| flow.exit(input)) {
         Ok(output) => output,
         Err(failure) => return turn.fail(scope, failure),
     };
-    let next = match transition {
+    let next = match &compensate.transition {
         Transition::Next(next) => Some(next.clone()),
         Transition::End => None,
     };
@@ -28,5 +28,12 @@ pub(crate) fn compensate(
         cause: None,
         state: Some(state.name.clone()),
     };
-    turn.begin_compensation(scope, Target::Scope, Then::Exit { output, next }, trigger)
+    let target = match &compensate.through {
+        None => Target::Scope,
+        Some(through) => {
+            let since = turn.scope(scope)?.marks.get(through).copied();
+            Target::Since(since.ok_or_else(|| Broken::new(format!("{through} was not visited")))?)
+        }
+    };
+    turn.begin_compensation(scope, target, Then::Exit { output, next }, trigger)
 }

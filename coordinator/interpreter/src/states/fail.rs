@@ -22,6 +22,7 @@ pub(crate) fn fail(
         (Ok(error), Ok(cause)) => Failure {
             error: error.unwrap_or_default(),
             cause,
+            is_decided: true,
         },
         (Err(failure), _) | (_, Err(failure)) => failure,
     };

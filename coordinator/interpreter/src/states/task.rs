@@ -93,6 +93,11 @@ pub(crate) fn resource_of(state: &State) -> Option<&Resource> {
     task_of(state).ok().map(|task| &task.resource)
 }
 
+/// Whether it is the point of no return.
+pub(crate) fn is_pivot(state: &State) -> bool {
+    task_of(state).is_ok_and(|task| task.is_pivot)
+}
+
 /// The Task that undoes this state.
 pub(crate) fn compensation_of(state: &State) -> Option<&Compensation> {
     match &state.kind {

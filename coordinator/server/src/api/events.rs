@@ -89,6 +89,10 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         | Event::CompensationStarted { .. }
         | Event::CompensationEnded { .. }
         | Event::UndoSuspended { .. }
+        | Event::PivotCommitted { .. }
+        | Event::PivotSuspended { .. }
+        | Event::StateSuspended { .. }
+        | Event::LedgerReleased
         | Event::PhaseTimedOut
         | Event::LedgerAbandoned
         | Event::IncidentRetried { .. }
@@ -322,6 +326,7 @@ mod tests {
                 kind: StateType::Choice,
                 name: StateName::new("Risky"),
                 input: payload(),
+                is_mark: false,
             },
             &json!({"type": "ChoiceStateEntered", "stateEnteredEventDetails":
                 {"name": "Risky", "input": "{\"amount\":1.0}", "inputDetails": {"truncated": false}}}),

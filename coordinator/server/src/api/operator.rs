@@ -270,7 +270,15 @@ fn what_became(incident: Sequence, history: &[HistoryRecord]) -> String {
     let opened = history
         .iter()
         .find(|record| record.sequence == incident)
-        .filter(|record| matches!(record.event, Event::UndoSuspended { .. }));
+        .filter(|record| {
+            matches!(
+                record.event,
+                Event::UndoSuspended { .. }
+                    | Event::PivotSuspended { .. }
+                    | Event::StateSuspended { .. }
+                    | Event::PhaseTimedOut
+            )
+        });
     if opened.is_none() {
         return format!("This execution never had an incident {incident}.");
     }

@@ -71,7 +71,7 @@ fn ways(state: &State) -> Vec<Way> {
         StateKind::Map(map) => with_catchers(&map.transition, &map.catch),
         StateKind::Pass(pass) => vec![along(&pass.transition)],
         StateKind::Wait(wait) => vec![along(&wait.transition)],
-        StateKind::Compensate(transition) => vec![along(transition)],
+        StateKind::Compensate(compensate) => vec![along(&compensate.transition)],
         StateKind::Succeed => vec![plain(None, None)],
         StateKind::Fail(_) => Vec::new(),
         StateKind::Choice(choice) => {
@@ -121,12 +121,21 @@ fn node(machine: &Machine, state: &State) -> Node {
         StateKind::Map(map) => (Shape::Composite, Some(pace(&map.max_concurrency))),
         StateKind::Succeed => (Shape::Succeed, None),
         StateKind::Fail(_) => (Shape::Fail, None),
-        StateKind::Compensate(_) => (Shape::Compensate, Some("undoes all before".to_owned())),
+        StateKind::Compensate(compensate) => {
+            let undoes = match &compensate.through {
+                None => "undoes all before".to_owned(),
+                Some(through) => format!("undoes back to {through}"),
+            };
+            (Shape::Compensate, Some(undoes))
+        }
     };
     let undo = match &state.kind {
-        StateKind::Task(task) => task.compensate.as_ref().map(|it| called(&it.resource)),
+        StateKind::Task(task) => task.compensate.as_ref(),
+        StateKind::Parallel(parallel) => parallel.compensate.as_ref(),
+        StateKind::Map(map) => map.compensate.as_ref(),
         _ => None,
     };
+    let undo = undo.map(|it| called(&it.resource));
     let inner = match &state.kind {
         StateKind::Parallel(parallel) => parallel.branches.clone(),
         StateKind::Map(map) => vec![map.processor],

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::super::{Act, Effect, Input, Label, Reference, Reply, Snapshot, Task};
 
 /// A machine of Tasks with undos, but for what `other` says of a state, and then a Succeed.
-#[expect(clippy::needless_pass_by_value, reason = "it is called with json!")]
 pub(super) fn chain(names: &[&str], other: Value) -> Value {
     let mut states = json!({ "End": { "Type": "Succeed" } });
     for (index, name) in names.iter().enumerate() {
@@ -44,7 +43,6 @@ pub(super) fn map(names: &[&str], fields: &Value) -> Value {
 
 /// Starts the saga, has all that happen to it, and compares what can be observed.
 #[track_caller]
-#[expect(clippy::needless_pass_by_value, reason = "it is called with a call")]
 pub(super) fn check(definition: Value, script: &str, expected: &str) {
     let mut saga = start(&definition);
     for line in script.split(", ") {
@@ -101,13 +99,20 @@ pub(super) fn read(line: &str) -> Input {
 fn task(text: &str) -> Task {
     let (rest, attempt) = text.split_once('@').unwrap_or((text, "1"));
     let (rest, round) = rest.split_once('/').unwrap_or((rest, "1"));
-    let (state, ordinal) = rest.split_once('#').unwrap();
-    let visit = Label::visit(state.trim_start_matches('~'), ordinal.parse().unwrap());
+    let (state, ordinal) = rest.split_once('#').expect("an ordinal");
+    let visit = Label::visit(
+        state.trim_start_matches('~'),
+        ordinal.parse().expect("a number"),
+    );
     let is_undo = state.starts_with('~');
     Task {
         label: if is_undo { visit.undo() } else { visit },
-        round: if is_undo { round.parse().unwrap() } else { 0 },
-        attempt: attempt.parse().unwrap(),
+        round: if is_undo {
+            round.parse().expect("a number")
+        } else {
+            0
+        },
+        attempt: attempt.parse().expect("a number"),
     }
 }
 

@@ -78,6 +78,7 @@ impl Writer<'_> {
             } => {
                 let target = match target {
                     Target::Scope => "its scope".to_owned(),
+                    Target::Since(since) => format!("its scope back to {since}"),
                     Target::Group(None) => "nothing".to_owned(),
                     Target::Group(Some(entry)) => format!("the branches of {}", entry.0),
                 };
@@ -87,6 +88,7 @@ impl Writer<'_> {
                         None => "end".to_owned(),
                     },
                     Then::Finish(ending) => self.ending(ending),
+                    Then::Rerun => "begin again".to_owned(),
                     Then::Forgo => "the Map goes on without".to_owned(),
                     Then::Retry { retrier } => format!("retry by retrier {retrier}"),
                 };
@@ -129,6 +131,21 @@ fn incident(event: &Event) -> String {
                 None => format!("incident {incident} retried{with}"),
             }
         }
+        Event::PivotCommitted { entry } => format!("entry {} is past the pivot", entry.0),
+        Event::PivotSuspended { entry, error, .. } => {
+            format!("entry {} is in doubt: {error}", entry.0)
+        }
+        Event::StateSuspended {
+            scope,
+            error,
+            cause,
+            ..
+        } => format!(
+            "{}suspended {}",
+            within(*scope),
+            failure(error, cause.as_ref())
+        ),
+        Event::LedgerReleased => "nothing is undone past the pivot".to_owned(),
         Event::PhaseTimedOut => "undoing takes too long".to_owned(),
         Event::LedgerAbandoned => "what is not being undone is abandoned".to_owned(),
         Event::IncidentSettled {

@@ -64,11 +64,20 @@ impl Execution {
     ) -> Result<(), Broken> {
         let scopes = match target {
             Target::Scope => vec![scope],
+            Target::Since(since) => {
+                let between = &mut self.scope(scope)?.undone_between;
+                // One that reaches further back takes the place of those it holds.
+                between.retain(|(other, _)| *other < since);
+                between.push((since, sequence));
+                return Ok(());
+            }
             Target::Group(None) => Vec::new(),
             Target::Group(Some(group)) => self.entry(group)?.subject.inner().to_vec(),
         };
         for scope in scopes {
-            self.scope(scope)?.undone_before = sequence;
+            let scope = self.scope(scope)?;
+            scope.undone_before = sequence;
+            scope.undone_between.clear();
         }
         Ok(())
     }
@@ -76,17 +85,19 @@ impl Execution {
     /// Whether the entry was, or is, to be undone by a compensation of its scope or of one around it.
     pub(super) fn was_undone_around(&self, entry: EntryId) -> bool {
         self.scopes_around(entry)
-            .any(|scope| entry.0 < scope.undone_before)
+            .any(|scope| scope.was_undone(entry))
     }
 
     /// The outermost of the scopes that are not through yet with undoing this entry, among others.
     pub(crate) fn undone_by(&self, entry: EntryId) -> Option<ScopeId> {
-        let mut group = None;
+        // The entry through which it stands in the chain of the scope at hand.
+        let mut link = Some(entry);
         let undoing = self.scopes_around(entry).filter(|scope| {
-            let from = std::mem::replace(&mut group, scope.group);
+            let from = std::mem::replace(&mut link, scope.group);
             match &scope.phase {
                 Phase::Compensating(goal) => match goal.target {
                     Target::Scope => true,
+                    Target::Since(since) => from.is_some_and(|from| from.0 > since),
                     Target::Group(target) => target.is_some() && target == from,
                 },
                 Phase::Between
@@ -156,7 +167,8 @@ impl Execution {
                 Activity::Running
                 | Activity::Task(_)
                 | Activity::Backoff { .. }
-                | Activity::Waiting { .. } => return Ok(()),
+                | Activity::Waiting { .. }
+                | Activity::Suspended(_) => return Ok(()),
             },
             Phase::Between
             | Phase::Yielding { .. }

@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::execution::{Broken, Disposition, Execution, Held, UndoPhase, UndoProgress, Waiter};
-use crate::history::{Event, HistoryRecord, Payload, Settlement};
-use crate::ids::{EntryId, Runner, Sequence};
+use crate::execution::{
+    Activity, Broken, Disposition, Execution, Held, Suspension, UndoPhase, UndoProgress, Waiter,
+};
+use crate::history::{Event, HistoryRecord, Payload, Settlement, Trigger};
+use crate::ids::{EntryId, Runner, ScopeId, Sequence};
 
 impl Execution {
     pub(super) fn apply_incident(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
@@ -15,17 +17,40 @@ impl Execution {
                 self.open_incident(record.sequence, Held::Undo(*entry));
                 self.dispose(*entry, Disposition::Suspended)
             }
+            Event::PivotSuspended {
+                entry,
+                input,
+                trigger,
+                ..
+            } => self.suspend_pivot(record, *entry, input, trigger),
+            Event::StateSuspended {
+                scope,
+                error,
+                cause,
+                group,
+            } => {
+                self.close_backoff(Runner::State(*scope))?;
+                self.position(*scope)?.activity = Activity::Suspended(Box::new(Suspension {
+                    incident: record.sequence,
+                    error: error.clone(),
+                    cause: cause.clone(),
+                    group: *group,
+                }));
+                self.open_incident(record.sequence, Held::State(*scope));
+                Ok(())
+            }
             Event::IncidentRetried {
                 incident,
-                entry,
                 arguments,
                 phase_until,
                 ..
             } => {
+                let held = self.held_by(*incident)?;
                 self.close_wait(*incident);
-                match entry {
-                    Some(entry) => self.resume(*entry, arguments.as_ref()),
-                    None => self.resume_phase(record.sequence, *phase_until),
+                match held {
+                    Held::Undo(entry) => self.resume(entry, arguments.as_ref()),
+                    Held::State(scope) => self.resume_state(scope),
+                    Held::Phase => self.resume_phase(record.sequence, *phase_until),
                 }
             }
             Event::IncidentSettled {
@@ -34,6 +59,10 @@ impl Execution {
                 ..
             } => match self.held_by(*incident)? {
                 Held::Undo(entry) => self.settle_undo(entry, settlement),
+                Held::State(scope) => {
+                    self.close_wait(*incident);
+                    self.settle_state(scope, settlement)
+                }
                 Held::Phase => {
                     self.close_wait(*incident);
                     self.head.undo_phase = None;
@@ -46,11 +75,51 @@ impl Execution {
     }
 
     fn settle_undo(&mut self, entry: EntryId, settlement: &Settlement) -> Result<(), Broken> {
+        let is_pivot = self.step(entry)?.is_pivot;
         match settlement {
+            // It has had its effect.
+            Settlement::Skip { .. } if is_pivot => {
+                self.settle(entry, Disposition::Released)?;
+                self.commit_pivot(entry)
+            }
             Settlement::Skip { .. } => self.settle(entry, Disposition::Skipped),
             Settlement::Resolve => self.settle(entry, Disposition::Resolved),
             Settlement::Abandon => self.abandon(self.rest_of(entry)),
         }
+    }
+
+    /// A state that failed is left to what was decided.
+    fn settle_state(&mut self, scope: ScopeId, settlement: &Settlement) -> Result<(), Broken> {
+        let position = self.position(scope)?;
+        position.activity = Activity::Running;
+        let entry = position.entry;
+        match (settlement, entry) {
+            // The pivot has not had its effect.
+            (Settlement::Resolve, Some(entry)) => self.dispose(entry, Disposition::NotExecuted),
+            (Settlement::Resolve | Settlement::Skip { .. } | Settlement::Abandon, _) => Ok(()),
+        }
+    }
+
+    fn resume_state(&mut self, scope: ScopeId) -> Result<(), Broken> {
+        let position = self.position(scope)?;
+        position.activity = Activity::Running;
+        position.retries.clear();
+        position.attempt += 1;
+        Ok(())
+    }
+
+    /// Of a pivot there is no undo that could be sent.
+    fn suspend_pivot(
+        &mut self,
+        record: &HistoryRecord,
+        entry: EntryId,
+        input: &Payload,
+        trigger: &Trigger,
+    ) -> Result<(), Broken> {
+        self.start_undo(record, entry, input, trigger)?;
+        self.undo(entry)?.progress = UndoProgress::Incident(record.sequence);
+        self.open_incident(record.sequence, Held::Undo(entry));
+        self.dispose(entry, Disposition::Suspended)
     }
 
     fn abandon(&mut self, entries: Vec<EntryId>) -> Result<(), Broken> {

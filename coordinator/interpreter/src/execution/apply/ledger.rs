@@ -18,9 +18,13 @@ impl Execution {
                 input,
                 arguments,
                 key,
+                is_pivot,
             } => {
-                let step =
-                    Step::armed(state.clone(), input.clone(), arguments.clone(), key.clone());
+                let (state, input) = (state.clone(), input.clone());
+                let step = Step {
+                    is_pivot: *is_pivot,
+                    ..Step::armed(state, input, arguments.clone(), key.clone())
+                };
                 self.head.tally.shift(None, step.disposition);
                 self.push_entry(record.sequence, *scope, Subject::Step(Box::new(step)))?;
                 self.position(*scope)?.entry = Some(EntryId(record.sequence));
@@ -104,10 +108,16 @@ impl Execution {
         self.dispose(entry, outcome.into())
     }
 
-    /// The execution succeeded: nothing will be undone any more, but what is being undone already.
+    /// Nothing will be undone any more, but what is being undone already.
     pub(super) fn release_entries(&mut self) -> Result<(), Broken> {
         let open = self.ledger.values().filter(|entry| entry.is_open());
         self.release(open.map(|entry| entry.id).collect())
+    }
+
+    /// Past the pivot nothing that came before it is undone.
+    pub(super) fn commit_pivot(&mut self, entry: EntryId) -> Result<(), Broken> {
+        self.head.pivot = Some(entry);
+        self.release_entries()
     }
 
     /// One undo for a whole Parallel or Map takes the place of those inside.
@@ -138,7 +148,7 @@ impl Execution {
         Ok(())
     }
 
-    fn start_undo(
+    pub(super) fn start_undo(
         &mut self,
         record: &HistoryRecord,
         entry: EntryId,
@@ -180,7 +190,8 @@ impl Execution {
     /// A success became known that its entry did not know of. Source: the saga extension, "Cancelling, late replies".
     fn upgrade(&mut self, entry: EntryId, task: Sequence, result: &Payload) -> Result<(), Broken> {
         self.record_attempt(entry, task, Outcome::Committed, Some(result), None)?;
-        let is_covered = self.is_covered(entry);
+        let is_past = self.head.pivot.is_some_and(|pivot| entry < pivot);
+        let is_kept = self.is_covered(entry) || is_past && !self.was_undone_around(entry);
         let step = self.step(entry)?;
         match step.disposition {
             Disposition::Armed => {
@@ -195,7 +206,7 @@ impl Execution {
                 step.undo_again = true;
                 Ok(())
             }
-            Disposition::NotExecuted if is_covered => self.dispose(entry, Disposition::Released),
+            Disposition::NotExecuted if is_kept => self.dispose(entry, Disposition::Released),
             Disposition::NotExecuted => self.reopen(entry),
             Disposition::Compensated | Disposition::Skipped | Disposition::Resolved => {
                 step.begin_round();

@@ -76,10 +76,14 @@ impl Execution {
             | Event::TaskTimedOut { .. }
             | Event::RetryScheduled { .. } => self.apply_task(record),
             Event::UndoSuspended { .. }
+            | Event::PivotSuspended { .. }
+            | Event::StateSuspended { .. }
             | Event::PhaseTimedOut
             | Event::IncidentRetried { .. }
             | Event::IncidentSettled { .. } => self.apply_incident(record),
             Event::LedgerAbandoned => self.abandon_untouched(),
+            Event::PivotCommitted { entry } => self.commit_pivot(*entry),
+            Event::LedgerReleased => self.release_entries(),
             Event::UndoStarted { .. }
             | Event::UndoSucceeded { .. }
             | Event::EntryArmed { .. }
@@ -94,8 +98,19 @@ impl Execution {
         let sequence = record.sequence;
         match &record.event {
             Event::StateEntered {
-                scope, name, input, ..
-            } => self.enter(record, *scope, name, input),
+                scope,
+                name,
+                input,
+                is_mark,
+                ..
+            } => {
+                self.enter(record, *scope, name, input)?;
+                if *is_mark {
+                    let marks = &mut self.scope(*scope)?.marks;
+                    marks.insert(name.clone(), sequence);
+                }
+                Ok(())
+            }
             Event::StateExited { scope, output, .. } => self.exit(record, *scope, output),
             Event::ParallelStateStarted { scope } => {
                 self.follow(record, Runner::State(*scope))?;
@@ -154,7 +169,7 @@ impl Execution {
                 drain_until,
                 phase_until,
             } => {
-                if matches!(target, Target::Scope) {
+                if matches!(target, Target::Scope | Target::Since(_)) {
                     self.gather(*scope, sequence)?;
                 }
                 let left = self.leave(*scope, Phase::Between, *drain_until)?;
@@ -185,7 +200,7 @@ impl Execution {
         self.head.stopped_at = Some(record.at);
         self.close_wait(Sequence(1));
         for scope in std::mem::take(&mut self.scopes).into_values() {
-            if let Some(wait) = scope.wait() {
+            if let Some((wait, _)) = scope.wait() {
                 self.close_wait(wait);
             }
             self.touched.scope(scope.id);
@@ -204,7 +219,7 @@ impl Execution {
     ) -> Result<(), Broken> {
         self.follow(record, Runner::State(scope))?;
         let wait = self.scope(scope)?.wait();
-        if let Some(wait) = wait {
+        if let Some((wait, _)) = wait {
             self.close_wait(wait);
         }
         self.scope(scope)?.phase = Phase::At(Box::new(Position {
@@ -297,7 +312,7 @@ impl Execution {
         drain_until: Option<jiff::Timestamp>,
     ) -> Result<Option<Position>, Broken> {
         let wait = self.scope(scope)?.wait();
-        if let Some(wait) = wait {
+        if let Some((wait, _)) = wait {
             self.close_wait(wait);
         }
         let position = match std::mem::replace(&mut self.scope(scope)?.phase, into) {

@@ -120,6 +120,8 @@ impl Execution {
         self.close_wait(task);
         match runner {
             Runner::State(scope) => {
+                // A pivot that an operator was asked about may be answered late.
+                self.close_backoff(runner)?;
                 let position = self.position(scope)?;
                 position.activity = Activity::Running;
                 match position.entry {
@@ -203,9 +205,9 @@ impl Execution {
     pub(super) fn close_backoff(&mut self, runner: Runner) -> Result<(), Broken> {
         let wait = match runner {
             Runner::State(scope) => self.scope(scope)?.wait(),
-            Runner::Undo(entry) => self.entry(entry)?.wait().map(|(wait, _)| wait),
+            Runner::Undo(entry) => self.entry(entry)?.wait(),
         };
-        if let Some(wait) = wait {
+        if let Some((wait, _)) = wait {
             self.close_wait(wait);
         }
         Ok(())
