@@ -6,6 +6,7 @@ pub mod live;
 mod model_store;
 pub mod proxy;
 mod random;
+pub mod reference;
 pub mod saga;
 
 pub use database::with_database;

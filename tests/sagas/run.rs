@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::mirror::Mirror;
 use anyhow::{Context, Result, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use sagamore_interpreter::{
@@ -26,8 +27,11 @@ pub fn saga(bytes: &[u8]) -> Result<()> {
     let definition = definition(&mut choices);
     let (saga, _) =
         Saga::start(&definition.to_string(), input()).with_context(|| format!("{definition:#}"))?;
+    let mirror =
+        Mirror::start(&definition, &input(), &saga).with_context(|| format!("{definition:#}"))?;
     let mut run = Run {
         saga,
+        mirror,
         services: Services::default(),
         seen: 0,
         messages: Vec::new(),
@@ -42,6 +46,7 @@ pub fn saga(bytes: &[u8]) -> Result<()> {
 
 struct Run {
     saga: Saga,
+    mirror: Mirror,
     services: Services,
     /// How many of the saga's task messages the services have got.
     seen: usize,
@@ -79,9 +84,10 @@ impl Run {
 
     fn take(&mut self, input: Input) -> Result<()> {
         self.taken.push(input.clone());
+        let is_heartbeat = self.saga.is_heartbeat_due(&input);
         // What is ignored is as good an outcome.
-        let _ = self.saga.take(&input)?;
-        Ok(())
+        let ignored = self.saga.take(&input)?.err();
+        self.mirror.take(&input, ignored, is_heartbeat, &self.saga)
     }
 
     /// Something happens.

@@ -154,6 +154,7 @@ pub fn scope(id: ScopeId, wait: Sequence, input: Value) -> Scope {
     };
     Scope {
         iteration: None,
+        concurrency: None,
         id,
         parent: None,
         block: BlockId::TOP,
@@ -179,6 +180,7 @@ pub fn entry(id: EntryId, input: Value) -> Entry {
         error: Some("Step.Failed".to_owned()),
         cause: None,
         key: "key".to_owned(),
+        past: Vec::new(),
         round: 1,
         attempts: Vec::new(),
         disposition: Disposition::Committed,

@@ -46,7 +46,7 @@ pub enum Disposition {
 }
 
 /// What is known of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Outcome {
     Committed,
     NotExecuted,

@@ -2,7 +2,7 @@
 //!
 //! It shares no code with the engine, knows no clock, no history and no messages, and looks everything up by walking
 //! over all there is. What it takes is an [`Input`]; what can be told from outside afterwards is its [`Snapshot`].
-//! Source: `design/compensation.md`; where that page leaves something open, the function that decides says so.
+//! Source: the saga extension; where it leaves something open, the function that decides says so.
 
 mod boundary;
 mod errors;

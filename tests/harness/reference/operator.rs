@@ -88,9 +88,13 @@ impl Reference {
         let attempts = self.visit(id).attempts.len();
         match act {
             Act::Retry if self.visit(id).state.is_composite() => {
+                self.visit_mut(id).uses.fill(0);
                 self.compensate(Region::Inside(id), Then::Again(id));
             }
-            Act::Retry => self.begin_try(id),
+            Act::Retry => {
+                self.visit_mut(id).uses.fill(0);
+                self.begin_try(id);
+            }
             Act::Skip { output } => {
                 if is_in_doubt {
                     self.note(id, attempts, Outcome::Committed);

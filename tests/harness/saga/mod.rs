@@ -120,6 +120,17 @@ impl Saga {
         self.waits.values().filter_map(due).min()
     }
 
+    /// Whether it is for want of a heartbeat that this wait is due.
+    pub fn is_heartbeat_due(&self, input: &Input) -> bool {
+        let Input::Due { wait } = input else {
+            return false;
+        };
+        match self.waits.get(wait).map(|wait| &wait.kind) {
+            Some(WaitKind::Task(dispatch)) => self.now < dispatch.deadline,
+            Some(WaitKind::Timer | WaitKind::Incident(_)) | None => false,
+        }
+    }
+
     /// The open incidents, and the key of the step that each is about.
     pub fn incidents(&self) -> Vec<(Sequence, String)> {
         let open = self.waits.values().filter_map(|wait| match &wait.kind {

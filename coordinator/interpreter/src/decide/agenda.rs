@@ -37,7 +37,7 @@ impl Turn<'_> {
                 }
             }
             if !self.compensate()? && self.agenda.entries.is_empty() {
-                return Ok(());
+                return self.end_phase();
             }
         }
     }

@@ -87,6 +87,15 @@ impl Turn<'_> {
         Ok(Ok(()))
     }
 
+    pub(super) fn end_phase(&mut self) -> Result<(), Broken> {
+        let head = &self.execution.head;
+        let is_over = head.undo_phase.is_some() && !head.is_compensating;
+        if is_over && self.execution.held_undos().is_empty() {
+            self.record(Event::PhaseEnded)?;
+        }
+        Ok(())
+    }
+
     /// Asks an operator.
     pub(super) fn raise(&mut self, wait: Sequence, incident: Incident) {
         self.open(Wait {

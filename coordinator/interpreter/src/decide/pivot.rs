@@ -100,14 +100,15 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// The scope that stands at this entry's state while an operator is asked about it.
+    /// The scope that stands at the pivot, which is this entry's state, while an operator is asked about it.
     pub(super) fn asked_about(&self, entry: EntryId) -> Option<ScopeId> {
         let scope = self.execution.scopes.get(&ScopeId::TOP)?;
         let Phase::At(position) = &scope.phase else {
             return None;
         };
+        let is_pivot = self.execution.ledger.get(&entry)?.step()?.is_pivot;
         let is_asked = matches!(position.activity, Activity::Suspended(_));
-        (is_asked && position.entry == Some(entry)).then_some(scope.id)
+        (is_pivot && is_asked && position.entry == Some(entry)).then_some(scope.id)
     }
 }
 

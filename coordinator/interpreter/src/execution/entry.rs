@@ -82,6 +82,9 @@ pub struct Step {
     pub is_pivot: bool,
     /// The round of undoing, from 1.
     pub round: u32,
+    /// How the rounds before were settled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<Disposition>,
     /// Its attempts, in order.
     pub attempts: Vec<Attempt>,
     /// How it stands.
@@ -279,6 +282,7 @@ impl Step {
             key,
             is_pivot: false,
             round: 1,
+            past: Vec::new(),
             attempts: Vec::new(),
             disposition: Disposition::Armed,
             drain: None,
@@ -311,8 +315,10 @@ impl Step {
         }
     }
 
-    /// The undo of this round is over, and there is something left to undo.
-    pub(crate) fn begin_round(&mut self) {
+    /// This round is settled, and there is something left to undo.
+    pub(crate) fn begin_round(&mut self, settled: Disposition) {
+        self.past.push(settled);
+        self.disposition = Disposition::Committed;
         self.round += 1;
         self.undo = None;
         self.undo_again = false;

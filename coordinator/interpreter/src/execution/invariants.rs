@@ -90,7 +90,8 @@ impl Execution {
         }
         let steps = || self.ledger.values().filter_map(|entry| entry.step());
         let count = |wanted: fn(Disposition) -> bool| {
-            steps().filter(|step| wanted(step.disposition)).count()
+            let all = steps().flat_map(|step| step.past.iter().chain([&step.disposition]));
+            all.filter(|disposition| wanted(**disposition)).count()
         };
         let tally = self.head.tally;
         let incidents = self

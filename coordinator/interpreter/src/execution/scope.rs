@@ -22,6 +22,9 @@ pub struct Scope {
     /// Which iteration it is, from 0; `None` for any other scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iteration: Option<u32>,
+    /// How many iterations it holds at a time; `None` where it holds none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
     /// The id of its last event, which the next one follows from.
     pub last_event: u64,
     /// The last entry of its chain that is not settled; each entry knows the one before it.
@@ -199,6 +202,7 @@ impl Scope {
             parent,
             block,
             iteration: None,
+            concurrency: None,
             last_event,
             last_entry: None,
             had_entries: false,

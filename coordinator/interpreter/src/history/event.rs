@@ -275,6 +275,8 @@ pub enum Event {
     /// The phase of undoing has taken too long: the undos under way wait for an operator, and none begins; the record's
     /// sequence is the incident.
     PhaseTimedOut,
+    /// Nothing undoes any more, for the scope that did was closed by one around it.
+    PhaseEnded,
     /// What no compensation undoes already stays as it is.
     LedgerAbandoned,
     /// An operator has the undo of an incident tried again.

@@ -94,6 +94,7 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         | Event::StateSuspended { .. }
         | Event::LedgerReleased
         | Event::PhaseTimedOut
+        | Event::PhaseEnded
         | Event::LedgerAbandoned
         | Event::IncidentRetried { .. }
         | Event::IncidentSettled { .. } => return None,

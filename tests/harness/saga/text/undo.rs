@@ -147,6 +147,7 @@ fn incident(event: &Event) -> String {
         ),
         Event::LedgerReleased => "nothing is undone past the pivot".to_owned(),
         Event::PhaseTimedOut => "undoing takes too long".to_owned(),
+        Event::PhaseEnded => "nothing undoes any more".to_owned(),
         Event::LedgerAbandoned => "what is not being undone is abandoned".to_owned(),
         Event::IncidentSettled {
             incident,

@@ -178,13 +178,8 @@ impl Execution {
             | Phase::Closed => return Ok(()),
         };
         self.position(scope)?.activity = Activity::Running;
-        let concurrency =
-            branches
-                .iter()
-                .find_map(|run| match self.scopes.get(run).map(|run| &run.phase) {
-                    Some(Phase::Iterating(iterations)) => Some(iterations.concurrency),
-                    _ => None,
-                });
+        let runs = branches.iter().filter_map(|run| self.scopes.get(run));
+        let concurrency = runs.filter_map(|run| run.concurrency).next();
         let mut kept = Vec::new();
         let iterations: Vec<ScopeId> = branches
             .iter()
@@ -196,6 +191,7 @@ impl Execution {
                 continue;
             };
             state.phase = Phase::Closed;
+            state.concurrency = None;
             // The scope that held an iteration goes with its Map.
             state.parent = Some(scope);
             self.touched.scope(branch);
@@ -254,7 +250,9 @@ impl Execution {
         if last != scope.last_entry {
             self.touched.scope(id);
         }
-        if !scope.had_entries && scope.phase == Phase::Closed {
+        // What holds iterations is needed until they are gathered.
+        let is_needed = scope.had_entries || scope.concurrency.is_some();
+        if !is_needed && scope.phase == Phase::Closed {
             self.scopes.remove(&id);
             self.touched.scope(id);
         } else if let Some(scope) = self.scopes.get_mut(&id) {

@@ -70,6 +70,10 @@ impl Execution {
                 }
             },
             Event::PhaseTimedOut => self.hold_phase(record.sequence),
+            Event::PhaseEnded => {
+                self.end_phase();
+                Ok(())
+            }
             _ => Err(Broken::new("not an event of an incident")),
         }
     }
@@ -78,10 +82,7 @@ impl Execution {
         let is_pivot = self.step(entry)?.is_pivot;
         match settlement {
             // It has had its effect.
-            Settlement::Skip { .. } if is_pivot => {
-                self.settle(entry, Disposition::Released)?;
-                self.commit_pivot(entry)
-            }
+            Settlement::Skip { .. } if is_pivot => self.commit_pivot(entry),
             Settlement::Skip { .. } => self.settle(entry, Disposition::Skipped),
             Settlement::Resolve => self.settle(entry, Disposition::Resolved),
             Settlement::Abandon => self.abandon(self.rest_of(entry)),
@@ -124,8 +125,6 @@ impl Execution {
 
     fn abandon(&mut self, entries: Vec<EntryId>) -> Result<(), Broken> {
         for entry in entries {
-            // Whatever shows of it later is not undone either.
-            self.step(entry)?.undo_again = false;
             self.settle(entry, Disposition::Abandoned)?;
         }
         Ok(())
@@ -207,13 +206,15 @@ impl Execution {
         Ok(())
     }
 
-    /// Ends an entry by an operator's word: nothing of it is waited for any more.
-    fn settle(&mut self, id: EntryId, disposition: Disposition) -> Result<(), Broken> {
+    /// Ends an entry by an operator's word, or for its pivot has had its effect: nothing of it is waited for any more.
+    pub(super) fn settle(&mut self, id: EntryId, disposition: Disposition) -> Result<(), Broken> {
         if let Some((wait, _)) = self.entry(id)?.wait() {
             self.close_wait(wait);
         }
         let step = self.step(id)?;
         step.drain = None;
+        // Whoever decides knows of all that has shown.
+        step.undo_again = false;
         if let Some(undo) = step.undo.as_deref_mut() {
             undo.progress = UndoProgress::Running;
         }

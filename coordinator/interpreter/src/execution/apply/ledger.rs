@@ -117,6 +117,9 @@ impl Execution {
     /// Past the pivot nothing that came before it is undone.
     pub(super) fn commit_pivot(&mut self, entry: EntryId) -> Result<(), Broken> {
         self.head.pivot = Some(entry);
+        if !self.step(entry)?.disposition.is_settled() {
+            self.settle(entry, Disposition::Released)?;
+        }
         self.release_entries()
     }
 
@@ -179,8 +182,10 @@ impl Execution {
     ) -> Result<(), Broken> {
         let step = self.step(entry)?;
         if step.undo_again {
-            step.begin_round();
-            self.dispose(entry, Disposition::Committed)?;
+            let from = step.disposition;
+            step.begin_round(disposition);
+            self.head.tally.shift(Some(from), disposition);
+            self.head.tally.shift(None, Disposition::Committed);
             return self.keep_undoing(entry, true);
         }
         self.head.strays.retain(|stray| *stray != entry);
@@ -209,7 +214,8 @@ impl Execution {
             Disposition::NotExecuted if is_kept => self.dispose(entry, Disposition::Released),
             Disposition::NotExecuted => self.reopen(entry),
             Disposition::Compensated | Disposition::Skipped | Disposition::Resolved => {
-                step.begin_round();
+                step.begin_round(step.disposition);
+                self.head.tally.shift(None, Disposition::Committed);
                 self.reopen(entry)
             }
             Disposition::Committed | Disposition::Released | Disposition::Abandoned => Ok(()),

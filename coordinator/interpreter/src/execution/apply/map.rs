@@ -77,6 +77,7 @@ impl Execution {
         self.position(scope)?.activity = Activity::Branches(vec![run]);
         let last_event = self.scope(scope)?.last_event;
         let mut holder = Scope::new(run, Some(scope), BlockId::TOP, last_event);
+        holder.concurrency = Some(iterations.concurrency);
         holder.phase = Phase::Iterating(iterations);
         self.scopes.insert(run, holder);
         self.touched.scope(run);

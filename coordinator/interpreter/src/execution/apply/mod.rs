@@ -79,6 +79,7 @@ impl Execution {
             | Event::PivotSuspended { .. }
             | Event::StateSuspended { .. }
             | Event::PhaseTimedOut
+            | Event::PhaseEnded
             | Event::IncidentRetried { .. }
             | Event::IncidentSettled { .. } => self.apply_incident(record),
             Event::LedgerAbandoned => self.abandon_untouched(),
@@ -300,6 +301,9 @@ impl Execution {
             self.position(scope)?.activity = Activity::Running;
         }
         self.note_compensating();
+        if !self.head.is_compensating {
+            self.end_phase();
+        }
         self.prune(scope);
         Ok(())
     }
@@ -348,9 +352,6 @@ impl Execution {
             .scopes
             .values()
             .any(|scope| matches!(scope.phase, Phase::Compensating(_)));
-        if !self.head.is_compensating {
-            self.end_phase();
-        }
     }
 
     fn close_wait(&mut self, wait: Sequence) {
