@@ -12,6 +12,8 @@
 //! published Notify
 //! child-starts Disburse                       the execution that the state started; it may do so late or twice
 //! child-succeeds Disburse {"id": 1}
+//! child-keeps Disburse {"id": 1}               the same, with something that can be undone
+//! child-undid Disburse incomplete             as the undo of Disburse asked; also abandoned, past_pivot; else all is undone
 //! child-fails Disburse FAILED Transfer.Refused "a cause" none      by its status; error and cause may be left out
 //! unroutable Reserve                          on its only publish; with `again` it may have been published before
 //! dead-letter Reserve rejected
@@ -30,7 +32,7 @@
 
 use anyhow::{Context, Result, bail};
 use jiff::SignedDuration;
-use sagamore_interpreter::{ClaimedEffect, Payload, Settlement, Status};
+use sagamore_interpreter::{ClaimedEffect, CompensationEnd, Payload, Settlement, Status};
 use serde_json::{Value, json};
 
 /// What happens in a case.
@@ -60,6 +62,8 @@ pub enum Act {
     Published(Attempt),
     ChildStarts(Attempt),
     ChildSucceeds(Attempt, Value),
+    ChildKeeps(Attempt, Value),
+    ChildUndid(Attempt, CompensationEnd),
     ChildFails {
         attempt: Attempt,
         status: Status,
@@ -118,6 +122,11 @@ fn act(verb: &str, rest: &str) -> Result<Act> {
         "published" => Act::Published(attempt(first)?),
         "child-starts" => Act::ChildStarts(attempt(first)?),
         "child-succeeds" => Act::ChildSucceeds(attempt(first)?, body(more)?),
+        "child-keeps" => Act::ChildKeeps(attempt(first)?, body(more)?),
+        "child-undid" => {
+            let end = if more.is_empty() { "undone" } else { more };
+            Act::ChildUndid(attempt(first)?, serde_json::from_value(json!(end))?)
+        }
         "child-fails" => child_fails(attempt(first)?, more)?,
         "unroutable" => Act::Unroutable {
             attempt: attempt(first)?,

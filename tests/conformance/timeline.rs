@@ -158,9 +158,11 @@ impl Run {
                 task: self.task(attempt)?,
                 message_id: "message-1".to_owned(),
             },
-            Act::ChildStarts(_) | Act::ChildSucceeds(..) | Act::ChildFails { .. } => {
-                self.child_input(act)?
-            }
+            Act::ChildStarts(_)
+            | Act::ChildSucceeds(..)
+            | Act::ChildKeeps(..)
+            | Act::ChildUndid(..)
+            | Act::ChildFails { .. } => self.child_input(act)?,
             Act::Unroutable {
                 attempt,
                 only_publish,
@@ -176,6 +178,7 @@ impl Run {
                 error: error.clone(),
                 cause: cause.clone(),
                 rolls_back: *rolls_back,
+                parent: None,
             },
             Act::Retry(state, arguments) => Input::RetryIncident {
                 incident: self.incident(state)?,
@@ -215,6 +218,24 @@ impl Run {
                 let output = Some(Arc::new(output.clone()));
                 self.child_ended(attempt, |end| end.output = output)?
             }
+            Act::ChildKeeps(attempt, output) => {
+                let output = Some(Arc::new(output.clone()));
+                self.child_ended(attempt, |end| {
+                    end.output = output;
+                    end.is_undoable = true;
+                })?
+            }
+            Act::ChildUndid(attempt, end) => {
+                let asked = self.saga()?.asked.iter();
+                let of_state = asked.filter(|(_, state, _)| *state == attempt.state);
+                let tasks: Vec<Sequence> = of_state.map(|(task, ..)| *task).collect();
+                let which = attempt.number.unwrap_or(tasks.len());
+                let task = tasks.get(which.saturating_sub(1)).copied();
+                Input::ChildCompensated {
+                    task: task.context("no such child was asked")?,
+                    end: *end,
+                }
+            }
             Act::ChildFails {
                 attempt,
                 status,
@@ -251,6 +272,7 @@ impl Run {
             error: None,
             cause: None,
             effect: ClaimedEffect::None,
+            is_undoable: false,
         };
         change(&mut end);
         let end = Box::new(end);

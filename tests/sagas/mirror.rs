@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use sagamore_interpreter::{
-    ClaimedEffect, EntryId, Event, HistoryRecord, Ignored, Input, Reply, Runner, ScopeId, Sequence,
-    Settlement, WaitKind,
+    ChildEnd, ClaimedEffect, EntryId, Event, HistoryRecord, Ignored, Input, Reply, Runner, ScopeId,
+    Sequence, Settlement, Status, WaitKind,
 };
 use sagamore_tests::reference::{
     Act, Disposition, Effect, Input as Told, Label, Reference, Reply as Answer, Snapshot, Task,
@@ -52,7 +52,14 @@ impl Mirror {
         is_heartbeat: bool,
         saga: &Saga,
     ) -> Result<()> {
-        if let Some(told) = self.told(input, ignored, is_heartbeat)? {
+        // Of the executions that did the attempts of one step, the last one that is asked ends its undo.
+        let new = saga.history[self.known..].iter();
+        let asks_on = matches!(input, Input::ChildCompensated { .. })
+            && new
+                .clone()
+                .all(|it| !matches!(it.event, Event::UndoSucceeded { .. }));
+        let told = self.told(input, ignored, is_heartbeat)?;
+        if let Some(told) = told.filter(|_| !asks_on) {
             self.reference
                 .take(&told)
                 .with_context(|| format!("the reference takes {told:?}"))?;
@@ -102,10 +109,13 @@ impl Mirror {
                 settlement,
                 ..
             } => self.decided(*incident, ignored, act(settlement)),
+            Input::ChildEnded { task, end } => answer(task, ended(end)),
+            Input::ChildCompensated { task, .. } => answer(task, Answer::Success(Value::Null)),
             Input::Start(_)
             | Input::Published { .. }
             | Input::ChildStarted { .. }
-            | Input::ChildEnded { .. } => Ok(None),
+            | Input::CompensateChild { .. }
+            | Input::ReleaseChild { .. } => Ok(None),
         }
     }
 
@@ -236,6 +246,10 @@ impl Mirror {
                         false => seen.out.insert(task),
                     };
                 }
+                // An execution that was asked to undo what it did.
+                WaitKind::Timer if self.tasks.contains_key(wait) => {
+                    seen.out.insert(self.tasks[wait].clone());
+                }
                 WaitKind::Timer => seen.timers.extend(self.timers.get(wait).cloned()),
                 WaitKind::Incident(_) => seen.incidents.extend(self.incidents.get(wait).cloned()),
             }
@@ -274,15 +288,33 @@ fn answered(reply: &Reply) -> Option<Answer> {
         Reply::Success(result) => Answer::Success((**result).clone()),
         Reply::Failure { error, effect, .. } => Answer::Failure {
             error: error.clone(),
-            effect: match effect {
-                ClaimedEffect::None => Effect::None,
-                ClaimedEffect::Committed => Effect::Committed,
-                ClaimedEffect::Unknown => Effect::Unknown,
-            },
+            effect: self::effect(*effect),
         },
         Reply::Unusable { .. } => Answer::Unusable,
         Reply::Heartbeat => return None,
     })
+}
+
+fn ended(end: &ChildEnd) -> Answer {
+    if let Some(output) = &end.output {
+        return Answer::Success((**output).clone());
+    }
+    let unnamed = match end.status {
+        Status::TimedOut => "States.Timeout",
+        _ => "States.TaskFailed",
+    };
+    Answer::Failure {
+        error: end.error.clone().unwrap_or_else(|| unnamed.to_owned()),
+        effect: effect(end.effect),
+    }
+}
+
+fn effect(claimed: ClaimedEffect) -> Effect {
+    match claimed {
+        ClaimedEffect::None => Effect::None,
+        ClaimedEffect::Committed => Effect::Committed,
+        ClaimedEffect::Unknown => Effect::Unknown,
+    }
 }
 
 fn failure(error: &str) -> Answer {

@@ -7,8 +7,8 @@ use crate::mirror::Mirror;
 use anyhow::{Context, Result, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use sagamore_interpreter::{
-    Child, ChildEnd, ClaimedEffect, Dispatch, Input, Payload, Reply, Route, Sequence, Settlement,
-    Status,
+    Child, ChildEnd, ClaimedEffect, CompensationEnd, Dispatch, Input, Payload, Reply, Route,
+    Sequence, Settlement, Status,
 };
 use sagamore_tests::saga::text::Writer;
 use sagamore_tests::saga::{Choices, Saga, Services, definition, input};
@@ -34,6 +34,7 @@ pub fn saga(bytes: &[u8]) -> Result<()> {
         mirror,
         services: Services::default(),
         seen: 0,
+        asked: 0,
         messages: Vec::new(),
         replies: Vec::new(),
         denied: BTreeSet::new(),
@@ -50,6 +51,8 @@ struct Run {
     services: Services,
     /// How many of the saga's task messages the services have got.
     seen: usize,
+    /// How many of its questions to other executions they have got.
+    asked: usize,
     /// Task messages that are under way, or may come once more.
     messages: Vec<(Sequence, Dispatch)>,
     /// Replies that are under way.
@@ -80,6 +83,15 @@ impl Run {
         let sent = self.saga.dispatched[self.seen..].iter().cloned();
         self.messages.extend(sent);
         self.seen = self.saga.dispatched.len();
+        // An execution that is asked undoes what it did, and says so sooner or later.
+        for (task, _, key) in &self.saga.asked[self.asked..] {
+            self.services.work("", Some(key));
+            self.replies.push(Input::ChildCompensated {
+                task: *task,
+                end: CompensationEnd::Undone,
+            });
+        }
+        self.asked = self.saga.asked.len();
     }
 
     fn take(&mut self, input: Input) -> Result<()> {
@@ -111,6 +123,7 @@ impl Run {
                 error: Some("Stopped".to_owned()),
                 cause: None,
                 rolls_back: choices.once_in(3),
+                parent: None,
             }),
             12 => {
                 let by = SignedDuration::from_millis([300, 1_000, 2_500, 7_000][choices.one_of(4)]);
@@ -189,14 +202,15 @@ impl Run {
         child: &Child,
     ) -> Result<()> {
         let started = started(task, child, self.saga.now);
-        let ended = ended(task, child, choices, self.saga.now);
         match choices.one_of(8) {
             0..=3 => {
+                let ended = self.child_ends(choices, task, &message);
                 self.replies.push(ended);
                 self.take(started)
             }
             // Its end is heard of before its start.
             4 => {
+                let ended = self.child_ends(choices, task, &message);
                 self.replies.push(started);
                 self.take(ended)
             }
@@ -211,6 +225,25 @@ impl Run {
             }
             _ => self.take(started),
         }
+    }
+
+    /// How an execution that a task asks for ends, which is told sooner or later.
+    fn child_ends(
+        &mut self,
+        choices: &mut Choices<'_>,
+        task: Sequence,
+        message: &Dispatch,
+    ) -> Input {
+        let Route::Execution(child) = &message.route else {
+            unreachable!("only an execution ends")
+        };
+        let status = match choices.one_of(6) {
+            0..=2 if self.services.work(&message.key, None) => Status::Succeeded,
+            3 => Status::Failed,
+            4 => Status::TimedOut,
+            _ => Status::Aborted,
+        };
+        ended(task, child, status, self.saga.now)
     }
 
     /// A task message does not reach its service, or not now.
@@ -335,7 +368,8 @@ impl Run {
                 let (task, message) = self.messages.remove(0);
                 if let Route::Execution(child) = &message.route {
                     self.take(started(task, child, self.saga.now))?;
-                    self.take(ended(task, child, &mut choices, self.saga.now))?;
+                    let ended = self.child_ends(&mut choices, task, &message);
+                    self.take(ended)?;
                     continue;
                 }
                 let reply = self.work(&mut choices, task, &message);
@@ -387,12 +421,10 @@ fn started(task: Sequence, child: &Child, now: Timestamp) -> Input {
     }
 }
 
-fn ended(task: Sequence, child: &Child, choices: &mut Choices<'_>, now: Timestamp) -> Input {
-    let (status, effect) = match choices.one_of(6) {
-        0..=2 => (Status::Succeeded, ClaimedEffect::None),
-        3 => (Status::Failed, ClaimedEffect::None),
-        4 => (Status::TimedOut, ClaimedEffect::Unknown),
-        _ => (Status::Aborted, ClaimedEffect::None),
+fn ended(task: Sequence, child: &Child, status: Status, now: Timestamp) -> Input {
+    let effect = match status {
+        Status::TimedOut => ClaimedEffect::Unknown,
+        _ => ClaimedEffect::None,
     };
     let end = ChildEnd {
         arn: arn(child),
@@ -406,6 +438,7 @@ fn ended(task: Sequence, child: &Child, choices: &mut Choices<'_>, now: Timestam
         error: (status == Status::Failed).then(|| "E1".to_owned()),
         cause: None,
         effect,
+        is_undoable: true,
     };
     Input::ChildEnded {
         task,

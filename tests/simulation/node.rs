@@ -65,6 +65,8 @@ pub enum Origin {
     Told(u64),
     /// A letter of another execution, with its place in the outbox.
     Letter(u64),
+    /// The same of one that asks to undo, with what is said in place of an execution that there is not.
+    Ask(u64, ExecutionId, Box<Input>),
     /// An operator.
     Operator,
 }

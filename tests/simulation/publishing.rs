@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use jiff::Timestamp;
 use sagamore::advance::{Publication, Request, What};
 use sagamore::commands::start_request;
+use sagamore::post::answer_of_nobody;
 use sagamore::store::{Addressee, Outgoing, Route, Store as _};
 use sagamore_interpreter::{ExecutionId, Input, Parent, Sequence};
 use sagamore_tests::{ModelStore, Random};
@@ -190,7 +191,12 @@ impl Node {
             }
             What::Event { .. } => bail!("an event for all is no letter"),
         };
-        self.put(request, Origin::Letter(letter.number));
+        let number = letter.number;
+        let origin = match answer_of_nobody(&request.input) {
+            Some((to, nobody)) => Origin::Ask(number, to, Box::new(nobody)),
+            None => Origin::Letter(number),
+        };
+        self.put(request, origin);
         Ok(())
     }
 }

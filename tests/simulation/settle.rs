@@ -2,7 +2,9 @@
 
 use anyhow::{Result, bail, ensure};
 use jiff::SignedDuration;
-use sagamore_interpreter::{Execution, Status};
+use sagamore_interpreter::execution::Disposition;
+use sagamore_interpreter::{Execution, HistoryRecord, Status};
+use sagamore_tests::saga::covered;
 
 use crate::node::{LANES, Node};
 use crate::publishing::Fate;
@@ -124,6 +126,47 @@ impl World {
             );
             self.check_timeouts(id, &row.history)?;
             self.service.done.check(&row.execution, &row.history)?;
+            ensure!(
+                !row.execution.head.is_kept,
+                "{id} waits for a parent that has ended"
+            );
+            self.check_child(&row.execution, &row.history)?;
+        }
+        Ok(())
+    }
+
+    /// What an execution did that another waited for is gone when its step is undone there, and stays when it is not.
+    fn check_child(&self, child: &Execution, history: &[HistoryRecord]) -> Result<()> {
+        let Some(parent) = child.head.start.parent.filter(|it| it.is_waited_for) else {
+            return Ok(());
+        };
+        let rows = self.store.audit();
+        let row = rows
+            .iter()
+            .find(|row| row.execution.head.id == parent.execution);
+        let entries = row
+            .into_iter()
+            .flat_map(|row| row.execution.ledger.values());
+        let mut steps = entries.filter_map(|entry| entry.step());
+        let step = steps.find(|step| step.attempts.iter().any(|it| it.task == parent.task));
+        let Some(step) = step else {
+            return Ok(());
+        };
+        let covered = covered(history);
+        let entries = child
+            .ledger
+            .values()
+            .filter(|entry| !covered.contains(&entry.id));
+        let steps = entries.filter_map(|entry| entry.step());
+        let stays = steps
+            .filter(|step| step.disposition == Disposition::Released)
+            .count();
+        if step.disposition == Disposition::Compensated {
+            ensure!(
+                stays == 0 || child.head.pivot.is_some(),
+                "{} is undone by its parent, and {stays} steps of it stay",
+                child.head.id
+            );
         }
         Ok(())
     }

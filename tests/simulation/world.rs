@@ -198,6 +198,7 @@ impl World {
                     error: Some("Stopped".to_owned()),
                     cause: None,
                     rolls_back: false,
+                    parent: None,
                 };
                 Request {
                     command: Some(command(message)),
@@ -315,7 +316,12 @@ impl World {
                     (Origin::Delivery(message), answer) => self.acked(&message, &answer)?,
                     (Origin::Told(number), Ok(_)) => self.nodes[which].outbox.done(number),
                     // A child that is stopped may never have begun.
-                    (Origin::Letter(number), answer) => {
+                    // One that never began has nothing to undo.
+                    (Origin::Ask(number, to, nobody), Err(Error::UnknownExecution)) => {
+                        let told = Request::new(to, *nobody);
+                        self.nodes[which].put(told, Origin::Letter(number));
+                    }
+                    (Origin::Letter(number) | Origin::Ask(number, ..), answer) => {
                         let taken = answer.map(|answer| answer.taken);
                         ensure!(
                             !matches!(taken, Ok(Err(Ignored::AlreadyStarted { same: false, .. }))),

@@ -67,6 +67,8 @@ pub fn head(machine: &MachineRow, name: &str, input: Value) -> Head {
         strays: Vec::new(),
         is_compensating: false,
         pivot: None,
+        is_kept: false,
+        asked_by: None,
         undo_phase: None,
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::history::{Payload, Settlement, Status, present};
+use crate::history::{Payload, Settlement, Status, Trigger, present};
 use crate::ids::{ExecutionId, Sequence};
 
 /// One thing that happened.
@@ -72,6 +72,30 @@ pub enum Input {
         /// Whether what was done is undone in any case, whatever the machine's policy says of a stop.
         #[serde(default)]
         rolls_back: bool,
+        /// The attempt that no longer waits for it, when it is one that says so: nobody else's child is stopped by it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<Attempted>,
+    },
+    /// The task that waited for this execution is to be undone: what it did is undone, and then it says so.
+    CompensateChild {
+        /// The attempt that started it.
+        parent: Attempted,
+        /// The attempt of the undo, which is answered.
+        task: Sequence,
+        /// What set it off.
+        trigger: Box<Trigger>,
+    },
+    /// What this execution did is not undone any more: the task that waited for it is not.
+    ReleaseChild {
+        /// The attempt that started it.
+        parent: Attempted,
+    },
+    /// A child has undone what it did, as an undo asked of it.
+    ChildCompensated {
+        /// The attempt of the undo.
+        task: Sequence,
+        /// How.
+        end: CompensationEnd,
     },
     /// An operator has an undo tried again that was suspended.
     RetryIncident {
@@ -100,6 +124,29 @@ pub enum Input {
         /// Why.
         reason: Option<String>,
     },
+}
+
+/// An attempt of another execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempted {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The attempt.
+    pub task: Sequence,
+}
+
+/// How the undoing of a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CompensationEnd {
+    /// Nothing of it is left, or there never was anything.
+    Undone,
+    /// An operator left a part of it.
+    Incomplete,
+    /// An operator gave it up.
+    Abandoned,
+    /// It has passed its pivot.
+    PastPivot,
 }
 
 /// What a new execution is given.
@@ -165,6 +212,9 @@ pub struct ChildEnd {
     pub cause: Option<String>,
     /// Whether what it did is still there, when it did not succeed.
     pub effect: ClaimedEffect,
+    /// Whether there is anything that could be asked to be undone.
+    #[serde(default)]
+    pub is_undoable: bool,
 }
 
 /// What the holder of a token says.
@@ -229,4 +279,6 @@ pub enum Ignored {
     UnknownIncident,
     /// This can't be decided of such an incident.
     ActNotOffered,
+    /// It came from an execution that did not start this one.
+    NotItsChild,
 }

@@ -30,4 +30,6 @@ pub use history::{
     TaskScheduled, Then, Trigger, TriggerKind,
 };
 pub use ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
-pub use input::{ChildEnd, ClaimedEffect, Ignored, Input, Parent, Reply, Start};
+pub use input::{
+    Attempted, ChildEnd, ClaimedEffect, CompensationEnd, Ignored, Input, Parent, Reply, Start,
+};

@@ -9,7 +9,7 @@ use backoff::ExponentialBackoffBuilder;
 use backoff::backoff::Backoff as _;
 use jiff::Timestamp;
 use sagamore_interpreter::{
-    Child, ClaimedEffect, ExecutionId, Input, Parent, Payload, Reply, Sequence,
+    Child, ClaimedEffect, CompensationEnd, ExecutionId, Input, Parent, Payload, Reply, Sequence,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -119,10 +119,17 @@ impl<S: Store> Post<S> {
                     }
                 };
                 // Here and not in the task below, so that letters stay in order.
+                let advance = self.commands.advance().clone();
+                let nobody = answer_of_nobody(&input);
                 let request = Request::new(execution, input);
-                if let Ok(answer) = self.commands.advance().enqueue(request).await {
+                if let Ok(answer) = advance.enqueue(request).await {
                     under_way.spawn(async move {
-                        if is_delivered(execution, answer.await.map(drop)) {
+                        let mut answer = answer.await.map(drop);
+                        if let (Err(Error::UnknownExecution), Some((to, input))) = (&answer, nobody)
+                        {
+                            answer = advance.submit(Request::new(to, input)).await.map(drop);
+                        }
+                        if is_delivered(execution, answer) {
                             outbox.done(number);
                         }
                     });
@@ -206,6 +213,19 @@ async fn try_start<S: Store>(
         })
     })
     .await
+}
+
+/// What is said to whom in place of an execution that there is not: one that never began has nothing to undo. Should it begin
+/// yet, it says so, and is stopped.
+pub fn answer_of_nobody(letter: &Input) -> Option<(ExecutionId, Input)> {
+    match letter {
+        Input::CompensateChild { parent, task, .. } => {
+            let end = CompensationEnd::Undone;
+            let input = Input::ChildCompensated { task: *task, end };
+            Some((parent.execution, input))
+        }
+        _ => None,
+    }
 }
 
 /// Whether a letter need not be sent again.

@@ -84,6 +84,8 @@ pub(super) struct Visit {
     pub has_result: bool,
     /// The branches or iterations of all tries; those of the present try begin at `first_child`.
     pub children: Vec<ScopeId>,
+    /// The first of them in each attempt.
+    pub tries: Vec<usize>,
     pub first_child: usize,
     /// The branches or iterations of the present try that are still to start, with what they get.
     pub waiting: VecDeque<(Arc<Machine>, Value)>,

@@ -45,6 +45,7 @@ impl Reference {
             attempts: Vec::new(),
             has_result: false,
             children: Vec::new(),
+            tries: Vec::new(),
             first_child: 0,
             waiting: [].into(),
             state: Arc::clone(&state),
@@ -83,6 +84,7 @@ impl Reference {
         let visit = self.visit_mut(id);
         visit.doing = Doing::Working;
         visit.first_child = visit.children.len();
+        visit.tries.push(visit.first_child);
         let input = visit.input.clone();
         match &state.kind {
             Kind::Parallel(branches) => {

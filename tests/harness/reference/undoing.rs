@@ -64,7 +64,12 @@ impl Reference {
                             self.visit(*composite).scope == scope && *composite >= first
                         }))
             }
-            Region::Inside(of) => self.around(*visit).iter().any(|(at, _)| *at == of),
+            // Those of earlier attempts were undone before this one began.
+            Region::Inside(of) => {
+                let last = &self.visit(of).children[self.visit(of).first_child..];
+                let mut around = self.around(*visit).into_iter();
+                around.any(|(at, inner)| at == of && last.contains(&inner))
+            }
         };
         let visits = (0..self.visits.len()).map(VisitId);
         let covers: BTreeSet<VisitId> = visits.filter(is_covered).collect();
@@ -149,13 +154,20 @@ impl Reference {
         true
     }
 
-    /// Undoes branches or iterations side by side.
+    /// Undoes branches or iterations side by side, those of the last attempt first.
     fn undo_inside(&mut self, composite: VisitId, covers: &BTreeSet<VisitId>) -> bool {
-        let mut are_undone = true;
-        for child in self.visit(composite).children.clone() {
-            are_undone &= self.undo_chain(child, covers);
+        let visit = self.visit(composite);
+        let (mut children, tries) = (visit.children.clone(), visit.tries.clone());
+        for first in tries.into_iter().rev() {
+            let mut are_undone = true;
+            for child in children.split_off(first) {
+                are_undone &= self.undo_chain(child, covers);
+            }
+            if !are_undone {
+                return false;
+            }
         }
-        are_undone
+        true
     }
 
     /// Starts the undo whose turn it is, unless it has begun, its step drains, or it has to wait for its place.
@@ -182,14 +194,23 @@ impl Reference {
         undo.doing = UndoDoing::Out;
     }
 
-    /// Whether each Map around the visit has a place for its iteration. A suspended undo holds none.
+    /// Whether each Map around the visit that is undone as a whole has a place for its iteration. A suspended undo holds none.
     fn has_place(&self, visit: VisitId) -> bool {
+        let Some(covering) = self.covering(visit) else {
+            return true;
+        };
+        let covering = &self.compensations[covering];
         self.around(visit)
             .into_iter()
             .all(|(composite, iteration)| {
+                let is_whole = covering.covers.contains(&composite)
+                    || matches!(covering.region, Region::Inside(of) if of == composite);
                 let Kind::Map(map) = &self.visit(composite).state.kind else {
                     return true;
                 };
+                if !is_whole {
+                    return true;
+                }
                 let under_way = self.entries.iter().filter(|entry| match entry.undo.doing {
                     UndoDoing::Out | UndoDoing::BackingOff => true,
                     UndoDoing::Nothing | UndoDoing::Suspended | UndoDoing::SuspendedByPhase => {

@@ -143,7 +143,7 @@ fn task(choices: &mut Choices<'_>, name: &str) -> Value {
             task["Compensate"]["Retry"] = json!([]);
         }
     } else if choices.once_in(2) {
-        task["Resource"] = json!("queue:child");
+        task["Resource"] = json!("saga:child");
     }
     if choices.once_in(6) {
         task["HeartbeatSeconds"] = json!(2);

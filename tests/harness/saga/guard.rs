@@ -165,7 +165,9 @@ fn position(fold: &Execution, scope: ScopeId) -> Result<&Position> {
 fn has_undo(machine: &Machine, position: &Position) -> bool {
     use sagamore_interpreter::definition::StateKind;
     match machine.state(&position.state).map(|state| &state.kind) {
-        Some(StateKind::Task(task)) => task.compensate.is_some() || task.is_pivot,
+        Some(StateKind::Task(task)) => {
+            task.compensate.is_some() || task.is_pivot || task.resource.waits_for_child()
+        }
         _ => false,
     }
 }

@@ -13,13 +13,14 @@ mod turn;
 
 pub use choices::Choices;
 pub use definition::{definition, input};
-pub use services::{Effect as ServiceEffect, Services};
+pub use services::{Effect as ServiceEffect, Services, covered};
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use sagamore_interpreter::definition::Machine;
+use sagamore_interpreter::execution::UndoProgress;
 use sagamore_interpreter::{
     Decision, Dispatch, Effect, Execution, ExecutionId, HistoryRecord, Ignored, Input, Letter,
     Payload, Sequence, Start, Wait, WaitKind, begin, decide,
@@ -44,6 +45,8 @@ pub struct Saga {
     pub dispatched: Vec<(Sequence, Dispatch)>,
     /// All it said to other executions, in order.
     pub told: Vec<Letter>,
+    /// Every attempt that asked an execution to undo what it did, with the name and the key of the step.
+    pub asked: Vec<(Sequence, String, String)>,
     guard: Guard,
 }
 
@@ -80,6 +83,7 @@ impl Saga {
             waits: BTreeMap::new(),
             dispatched: Vec::new(),
             told: Vec::new(),
+            asked: Vec::new(),
             guard: Guard::default(),
         };
         saga.heed(&decision)?;
@@ -177,7 +181,12 @@ impl Saga {
                     ensure!(open.is_some(), "wait {wait} is closed, which is not open");
                 }
                 Effect::Announce(_) => {}
-                Effect::Tell(letter) => self.told.push(letter.clone()),
+                Effect::Tell(letter) => {
+                    self.told.push(letter.clone());
+                    if let Input::CompensateChild { task, .. } = &letter.input {
+                        self.note_asked(*task)?;
+                    }
+                }
             }
         }
         let (seen, open): (Vec<_>, Vec<_>) = (
@@ -193,6 +202,23 @@ impl Saga {
         self.guard.check(&self.execution)?;
         self.history.extend(decision.history.iter().cloned());
         turn::check_history(&decision.history)
+    }
+
+    fn note_asked(&mut self, task: Sequence) -> Result<()> {
+        let mut steps = self
+            .execution
+            .ledger
+            .values()
+            .filter_map(|entry| entry.step());
+        let asks = steps.find(|step| {
+            let undo = step.undo.as_deref();
+            let progress = undo.map(|undo| &undo.progress);
+            matches!(progress, Some(UndoProgress::Task(flight)) if flight.task == task)
+        });
+        let step = asks.ok_or_else(|| anyhow!("nobody asks by task {task}"))?;
+        self.asked
+            .push((task, step.state.to_string(), step.key.clone()));
+        Ok(())
     }
 
     /// The same input again changes nothing.

@@ -66,6 +66,11 @@ impl Services {
             if effect.is_by_hand && step.disposition.is_settled() {
                 continue;
             }
+            // What an execution did that is a saga of its own is checked there.
+            let has_child = step.attempts.iter().any(|attempt| attempt.child.is_some());
+            if has_child && !self.effects.contains_key(&step.key) {
+                continue;
+            }
             let is_right = match step.disposition {
                 // What becomes of it is for the undo of the whole to say.
                 Disposition::Released if covered.contains(&entry.id) => true,
@@ -102,8 +107,9 @@ impl Services {
     }
 }
 
-/// The entries inside a Parallel or Map that has an undo of its own, which completed after them.
-fn covered(history: &[HistoryRecord]) -> BTreeSet<EntryId> {
+/// The entries inside a Parallel or Map that has an undo of its own, which completed after them; and those of executions in which
+/// nothing can be undone.
+pub fn covered(history: &[HistoryRecord]) -> BTreeSet<EntryId> {
     let (mut parents, mut scopes) = (BTreeMap::new(), BTreeMap::new());
     let mut covered = BTreeSet::new();
     for record in history {
@@ -116,6 +122,9 @@ fn covered(history: &[HistoryRecord]) -> BTreeSet<EntryId> {
             }
             Event::EntryArmed { scope, .. } => {
                 scopes.insert(EntryId(record.sequence), *scope);
+            }
+            Event::EntryReleased { entry } => {
+                covered.insert(*entry);
             }
             Event::CompositeArmed { scope, key, .. } => {
                 let visit = key.rsplit('/').next().and_then(|visit| visit.parse().ok());

@@ -152,8 +152,9 @@ impl Writer<'_> {
                     timeout.unwrap_or_default()
                 )
             }
-            Event::ExecutionSucceeded { output } => {
-                format!("ExecutionSucceeded {}", payload(output))
+            Event::ExecutionSucceeded { output, is_kept } => {
+                let kept = if *is_kept { " kept" } else { "" };
+                format!("ExecutionSucceeded {}{kept}", payload(output))
             }
             Event::ExecutionEnded(ending) => format!("Execution{}", self.ending(ending)),
             Event::StateEntered {
@@ -227,10 +228,12 @@ impl Writer<'_> {
                 scope,
                 kind,
                 drain_until,
+                goes_on,
             } => {
+                let goes_on = if *goes_on { ", goes on undoing" } else { "" };
                 let kind = kind.map_or("nothing".to_owned(), |kind| kind.as_str().to_owned());
                 format!(
-                    "{}{kind}StateAborted{}",
+                    "{}{kind}StateAborted{}{goes_on}",
                     within(*scope),
                     self.drain(*drain_until)
                 )

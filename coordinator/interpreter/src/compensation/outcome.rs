@@ -51,6 +51,7 @@ mod tests {
                 outcome: *outcome,
                 result: None,
                 error: None,
+                child: None,
             })
             .collect();
         assert_eq!(of_visit(&attempts), expected);

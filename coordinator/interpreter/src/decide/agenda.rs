@@ -37,7 +37,8 @@ impl Turn<'_> {
                 }
             }
             if !self.compensate()? && self.agenda.entries.is_empty() {
-                return self.end_phase();
+                self.end_phase()?;
+                return self.answer_parent();
             }
         }
     }

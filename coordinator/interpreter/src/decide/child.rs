@@ -1,15 +1,20 @@
-//! Executions that speak to one another: a child says when it begins and when it ends, a parent when it no longer waits.
+//! Executions that speak to one another: a child says when it begins, when it ends and when it has undone what it did; a parent
+//! when it no longer waits, when what the child did is to be undone, and when it never will be.
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::Taken;
-use super::turn::Turn;
+use super::turn::{Failure, Turn};
 use crate::compensation::CompensationStatus;
 use crate::delivery;
+use crate::effect::{Wait, WaitKind};
 use crate::execution::Broken;
-use crate::history::Event;
-use crate::ids::{ExecutionId, Sequence};
-use crate::input::{ChildEnd, ClaimedEffect, Ignored, Input};
+use crate::history::{
+    Ending, Event, Outcome, Payload, Status, Target, TaskScheduled, Then, Trigger, TriggerKind,
+};
+use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
+use crate::input::{Attempted, ChildEnd, ClaimedEffect, CompensationEnd, Ignored, Input};
 
 impl Turn<'_> {
     pub(super) fn tell_parent_of_start(&mut self) {
@@ -43,14 +48,16 @@ impl Turn<'_> {
             output: head.output.clone(),
             error: head.error.clone(),
             cause: head.cause.clone(),
-            // Source: the saga extension, "Order", of a child execution.
+            // Source: the saga extension, "Order", of a child execution; past its pivot nothing is undone that was done.
             effect: match head.compensation_status() {
+                _ if head.pivot.is_some() => ClaimedEffect::Unknown,
                 CompensationStatus::None | CompensationStatus::Compensated => ClaimedEffect::None,
                 CompensationStatus::Compensating
                 | CompensationStatus::Suspended
                 | CompensationStatus::Incomplete
                 | CompensationStatus::Abandoned => ClaimedEffect::Unknown,
             },
+            is_undoable: head.is_kept || head.pivot.is_some(),
         };
         let ended = Input::ChildEnded {
             task: parent.task,
@@ -75,7 +82,7 @@ impl Turn<'_> {
             if !is_waited_for {
                 return Ok(Err(Ignored::TaskClosed));
             }
-            self.stop_child(Some(ExecutionId::of(arn)));
+            self.stop_child(task, Some(ExecutionId::of(arn)), true);
             return Ok(Ok(()));
         };
         if flight.is_submitted {
@@ -98,25 +105,278 @@ impl Turn<'_> {
 
     /// The child of an attempt has ended, which is the attempt's answer.
     pub(super) fn child_ended(&mut self, task: Sequence, end: &ChildEnd) -> Result<Taken, Broken> {
-        match self.resource_of(task)? {
-            Some(resource) => self.answer(task, &end.reply(resource)),
-            None => Ok(Err(Ignored::TaskClosed)),
+        let resource = self.resource_of(task)?;
+        let taken = match resource {
+            Some(resource) => self.answer(task, &end.reply(resource))?,
+            None => Err(Ignored::TaskClosed),
+        };
+        if end.status != Status::Succeeded {
+            return Ok(taken);
         }
+        let entry = self.execution.entry_of_attempt(task);
+        let stands = match entry {
+            Some(entry) => Some(self.step(entry)?.disposition),
+            None => None,
+        };
+        let has_own_undo = match entry {
+            Some(entry) => self.compensation(entry)?.is_some(),
+            None => true,
+        };
+        let asks = stands.is_some_and(|stands| !stands.is_settled()) && !has_own_undo;
+        if let Some(entry) = entry.filter(|_| asks && !end.is_undoable) {
+            // A step that nothing can be undone of is none.
+            self.record(Event::EntryReleased { entry })?;
+        }
+        if end.is_undoable && !asks {
+            self.tell_release(task, ExecutionId::of(&end.arn));
+            return Ok(Ok(()));
+        }
+        Ok(taken)
     }
 
     /// Stops the child of an attempt that is given up. What it did it undoes itself.
-    pub(super) fn stop_child(&mut self, child: Option<ExecutionId>) {
+    pub(super) fn stop_child(
+        &mut self,
+        task: Sequence,
+        child: Option<ExecutionId>,
+        rolls_back: bool,
+    ) {
         let Some(child) = child else { return };
         let cause = format!(
             "The execution {} no longer waits for it.",
             self.execution.head.start.arn
         );
         let stop = Input::Stop {
-            error: Some("Sagamore.Cancelled".to_owned()),
+            error: Some(CANCELLED.to_owned()),
             cause: Some(cause),
-            // Whoever waited undoes what was done, and this is part of it.
-            rolls_back: true,
+            rolls_back,
+            parent: Some(self.attempted(task)),
         };
         self.tell(child, stop);
     }
+
+    fn attempted(&self, task: Sequence) -> Attempted {
+        Attempted {
+            execution: self.execution.head.id,
+            task,
+        }
+    }
+
+    /// The next of the executions that did a step's attempts is asked to undo what it did; when all have, the undo is through.
+    pub(super) fn ask_next_child(&mut self, entry: EntryId) -> Result<(), Broken> {
+        let (step, undo) = (self.step(entry)?, self.undo(entry)?);
+        let Some((attempt, child)) = step.children().nth(undo.asked.len()) else {
+            let result = Payload::new(json!({ "Executions": undo.asked.len() }));
+            return self.undo_succeeded(entry, &result);
+        };
+        let (arguments, trigger) = (undo.input.clone(), undo.trigger.clone());
+        let runner = Runner::Undo(entry);
+        let resource = self.resource(runner)?;
+        let timeout_at = self.now.checked_add(resource.timeout_default());
+        let resource = resource.to_string();
+        let scheduled = TaskScheduled {
+            runner,
+            resource: resource.clone(),
+            arguments,
+            attempt: self.undo(entry)?.attempt,
+            // It has a time of its own: that of its machine's CompensationPolicy.
+            timeout_at: timeout_at.unwrap_or(Timestamp::MAX),
+            timeout_seconds: None,
+            heartbeat_seconds: None,
+            child: Some(child),
+            receipt: None,
+        };
+        let task = self.show(runner, Event::TaskScheduled(Box::new(scheduled)))?;
+        self.show(runner, Event::TaskStarted { runner, resource })?;
+        self.open(Wait {
+            wait: task,
+            due: None,
+            kind: WaitKind::Timer,
+        });
+        let ask = Input::CompensateChild {
+            parent: self.attempted(attempt),
+            task,
+            trigger: Box::new(trigger),
+        };
+        self.tell(child, ask);
+        Ok(())
+    }
+
+    /// A child has undone what it did.
+    pub(super) fn child_compensated(
+        &mut self,
+        task: Sequence,
+        end: CompensationEnd,
+    ) -> Result<Taken, Broken> {
+        let Some((runner @ Runner::Undo(entry), _)) = self.flying(task)? else {
+            return Ok(Err(Ignored::TaskClosed));
+        };
+        if end == CompensationEnd::PastPivot {
+            let failure = Failure::new(
+                "Sagamore.PastPivot",
+                "The execution has passed its pivot, and nothing it did before is undone.",
+            );
+            self.attempt_failed(runner, task, failure, Outcome::NotExecuted)?;
+            return Ok(Ok(()));
+        }
+        self.record(Event::ChildCompensated { entry, end })?;
+        let resource = self.resource(runner)?.to_string();
+        let output = Payload::new(json!({ "compensation": end }));
+        self.show(
+            runner,
+            Event::TaskSucceeded {
+                runner,
+                task,
+                resource,
+                output,
+            },
+        )?;
+        self.ask_next_child(entry)?;
+        Ok(Ok(()))
+    }
+
+    /// Whether an attempt of another execution started this one.
+    pub(super) fn is_child_of(&self, parent: Attempted) -> bool {
+        let own = self.execution.head.start.parent;
+        own.is_some_and(|own| own.execution == parent.execution && own.task == parent.task)
+    }
+
+    /// The execution that waited for this one undoes it.
+    pub(super) fn compensate_child(
+        &mut self,
+        parent: Attempted,
+        task: Sequence,
+        trigger: &Trigger,
+    ) -> Result<Taken, Broken> {
+        if !self.is_child_of(parent) {
+            self.tell_compensated(parent.execution, task, CompensationEnd::Undone);
+            return Ok(Ok(()));
+        }
+        if self.execution.head.asked_by == Some(task) {
+            return Ok(Err(Ignored::AlreadyCompensating));
+        }
+        if let Some(end) = self.compensation_end() {
+            self.tell_compensated(parent.execution, task, end);
+            return Ok(Ok(()));
+        }
+        self.record(Event::UndoRequested { task })?;
+        let trigger = Trigger {
+            kind: TriggerKind::Parent,
+            ..trigger.clone()
+        };
+        if self.execution.head.is_kept {
+            self.begin_compensation(ScopeId::TOP, Target::Scope, Then::Settle, trigger)?;
+        } else if !self.execution.is_terminal() && !self.execution.is_finishing() {
+            let ending = Ending {
+                status: Status::Aborted,
+                error: Some(CANCELLED.to_owned()),
+                cause: None,
+            };
+            self.finish(ending, trigger)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Says that what this execution did is undone, once it is.
+    pub(super) fn answer_parent(&mut self) -> Result<(), Broken> {
+        let head = &self.execution.head;
+        let (Some(task), Some(parent)) = (head.asked_by, head.start.parent) else {
+            return Ok(());
+        };
+        if let Some(end) = self.compensation_end() {
+            self.record(Event::UndoAnswered)?;
+            self.tell_compensated(parent.execution, task, end);
+        }
+        Ok(())
+    }
+
+    /// What became of what this execution did, once nothing more will.
+    fn compensation_end(&self) -> Option<CompensationEnd> {
+        let head = &self.execution.head;
+        let is_through = self.execution.is_terminal() && !head.is_kept && head.strays.is_empty();
+        is_through.then(|| match head.compensation_status() {
+            _ if head.pivot.is_some() => CompensationEnd::PastPivot,
+            CompensationStatus::Incomplete => CompensationEnd::Incomplete,
+            CompensationStatus::Abandoned => CompensationEnd::Abandoned,
+            CompensationStatus::None
+            | CompensationStatus::Compensated
+            | CompensationStatus::Compensating
+            | CompensationStatus::Suspended => CompensationEnd::Undone,
+        })
+    }
+
+    fn tell_compensated(&mut self, to: ExecutionId, task: Sequence, end: CompensationEnd) {
+        self.tell(to, Input::ChildCompensated { task, end });
+    }
+
+    /// Nobody asks any more to have what this execution did undone.
+    pub(super) fn release_child(&mut self, parent: Attempted) -> Result<Taken, Broken> {
+        if !self.is_child_of(parent) {
+            return Ok(Err(Ignored::NotItsChild));
+        }
+        let head = &self.execution.head;
+        if !head.is_kept || head.asked_by.is_some() {
+            return Ok(Err(Ignored::ExecutionClosed));
+        }
+        self.record_letting_go(Event::LedgerClosed)?;
+        Ok(Ok(()))
+    }
+
+    fn tell_release(&mut self, task: Sequence, child: ExecutionId) {
+        let parent = self.attempted(task);
+        self.tell(child, Input::ReleaseChild { parent });
+    }
+
+    /// Whether what a success leaves may yet be undone by the execution that waited for it.
+    pub(super) fn is_kept_for_parent(&self) -> Result<bool, Broken> {
+        let head = &self.execution.head;
+        let is_waited_for = head.start.parent.is_some_and(|it| it.is_waited_for);
+        Ok(is_waited_for && head.pivot.is_none() && self.scope(ScopeId::TOP)?.had_entries)
+    }
+
+    /// Records what takes entries out of the hands of any undo, and tells the executions that did their steps.
+    pub(super) fn record_letting_go(&mut self, event: Event) -> Result<Sequence, Broken> {
+        let open = self.open_children();
+        let sequence = self.record(event)?;
+        self.let_children_go(open)?;
+        Ok(sequence)
+    }
+
+    /// The same of what Step Functions shows.
+    pub(super) fn show_letting_go(
+        &mut self,
+        previous: u64,
+        event: Event,
+    ) -> Result<Sequence, Broken> {
+        let open = self.open_children();
+        let sequence = self.show_after(previous, event)?;
+        self.let_children_go(open)?;
+        Ok(sequence)
+    }
+
+    /// The entries that are not settled and whose steps other executions did.
+    fn open_children(&self) -> Vec<EntryId> {
+        let open = self.execution.ledger.values().filter(|entry| {
+            let step = entry.step().filter(|step| !step.disposition.is_settled());
+            step.is_some_and(|step| step.undo.is_none() && step.children().next().is_some())
+        });
+        open.map(|entry| entry.id).collect()
+    }
+
+    fn let_children_go(&mut self, entries: Vec<EntryId>) -> Result<(), Broken> {
+        for entry in entries {
+            let step = self.step(entry)?;
+            if !step.disposition.is_settled() {
+                continue;
+            }
+            let children: Vec<_> = step.children().collect();
+            for (task, child) in children {
+                self.tell_release(task, child);
+            }
+        }
+        Ok(())
+    }
 }
+
+/// The error of an execution that nobody waits for any more.
+const CANCELLED: &str = "Sagamore.Cancelled";

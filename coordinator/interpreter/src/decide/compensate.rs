@@ -124,6 +124,11 @@ impl Turn<'_> {
             _ => None,
         });
         for (scope, target, then, trigger) in goals.collect::<Vec<_>>() {
+            // The end of another may have ended the execution.
+            let still = self.execution.scopes.get(&scope);
+            if !still.is_some_and(|it| matches!(it.phase, Phase::Compensating(_))) {
+                continue;
+            }
             let frontier = frontier(self.execution, scope, target);
             if may_start {
                 for entry in &frontier.ready {
@@ -165,9 +170,14 @@ impl Turn<'_> {
                 let transition = next.map_or(Transition::End, Transition::Next);
                 self.exit(scope, output, &transition)
             }
+            Then::Close => Ok(()),
             Then::Forgo => self.iteration_forgone(scope),
             Then::Retry { retrier } => self.schedule_retry(scope, retrier),
             Then::Rerun => self.run_state(scope),
+            Then::Settle => {
+                self.record(Event::LedgerClosed)?;
+                Ok(())
+            }
             Then::Finish(ending) => {
                 let status = ending.status;
                 // Step Functions lets a stop follow from nothing.

@@ -31,6 +31,11 @@ pub(crate) struct Errand<'a> {
 impl<'a> Turn<'a> {
     /// Dispatches the next attempt.
     pub(crate) fn dispatch(&mut self, runner: Runner) -> Result<(), Broken> {
+        if let Runner::Undo(entry) = runner
+            && self.compensation(entry)?.is_none()
+        {
+            return self.ask_next_child(entry);
+        }
         let errand = match runner {
             Runner::State(scope) => states::step_errand(self, scope)?,
             Runner::Undo(entry) => self.undo_errand(entry)?,
@@ -227,7 +232,7 @@ impl<'a> Turn<'a> {
         }
         let position = self.position(scope)?;
         let (input, visit) = (position.input.clone(), position.visit);
-        self.record(Event::CompositeArmed {
+        self.record_letting_go(Event::CompositeArmed {
             scope,
             state: state.name.clone(),
             input,
@@ -248,8 +253,7 @@ impl<'a> Turn<'a> {
     pub(crate) fn needs_arming(&self, scope: ScopeId) -> Result<bool, Broken> {
         let position = self.position(scope)?;
         let state = self.state(&position.state)?;
-        let is_armed = states::compensation_of(state).is_some() || states::is_pivot(state);
-        Ok(is_armed && position.entry.is_none())
+        Ok(states::is_armed(state) && position.entry.is_none())
     }
 
     /// The token of the attempt that comes next, when `offset` records come before it.

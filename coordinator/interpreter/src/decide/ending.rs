@@ -27,7 +27,9 @@ impl<'a> Turn<'a> {
             return self.iteration_succeeded(scope, index, output);
         }
         let Some(parent) = self.scope(scope)?.parent else {
-            self.show(Runner::State(scope), Event::ExecutionSucceeded { output })?;
+            let is_kept = self.is_kept_for_parent()?;
+            let previous = self.execution.last_event(Runner::State(scope));
+            self.show_letting_go(previous, Event::ExecutionSucceeded { output, is_kept })?;
             self.announce(Announcement::Execution(Status::Succeeded));
             self.tell_parent_of_end();
             return Ok(());
@@ -262,9 +264,6 @@ impl<'a> Turn<'a> {
     pub(super) fn compensates(&self, scope: ScopeId, failure: &Failure) -> Result<bool, Broken> {
         let mut next = Some(scope);
         while let Some(scope) = next {
-            if self.tolerates(scope)? {
-                return Ok(true);
-            }
             if matches!(self.scope(scope)?.phase, Phase::Iterating(_)) {
                 next = self.scope(scope)?.parent;
                 continue;
@@ -272,6 +271,7 @@ impl<'a> Turn<'a> {
             match self.handling(scope, failure)? {
                 Handling::Retry { .. } => return Ok(true),
                 Handling::Catch(catcher) => return Ok(catcher.compensate),
+                Handling::Leave if self.tolerates(scope)? => return Ok(true),
                 Handling::Leave => next = self.scope(scope)?.parent,
             }
         }
@@ -292,7 +292,7 @@ impl<'a> Turn<'a> {
     /// The execution ends, once all it did is undone.
     pub(super) fn finish(&mut self, ending: Ending, trigger: Trigger) -> Result<(), Broken> {
         if self.execution.head.pivot.is_some() {
-            self.record(Event::LedgerReleased)?;
+            self.record_letting_go(Event::LedgerReleased)?;
         }
         self.begin_compensation(ScopeId::TOP, Target::Scope, Then::Finish(ending), trigger)
     }
@@ -348,11 +348,13 @@ impl<'a> Turn<'a> {
             .map(|name| self.state(&name))
             .transpose()?
             .map(|state| super::agenda::state_type(&state.kind));
+        let goes_on = !drains && matches!(self.scope(scope)?.phase, Phase::Compensating(_));
         let drain_until = self.let_go(scope, drains)?;
         let closed = Event::ScopeClosed {
             scope,
             kind,
             drain_until,
+            goes_on,
         };
         if is_shown && kind.is_some() {
             self.show(Runner::State(scope), closed)?;
@@ -376,11 +378,14 @@ impl<'a> Turn<'a> {
         };
         let (task, timeout_at, child) = (flight.task, flight.timeout_at, flight.child);
         let state = position.state.to_string();
-        let has_entry = match position.entry {
-            Some(entry) => !self.step(entry)?.disposition.is_settled(),
-            None => false,
+        let stands = match position.entry {
+            Some(entry) => Some(self.step(entry)?.disposition),
+            None => None,
         };
-        self.stop_child(child);
+        let has_entry = stands.is_some_and(|stands| !stands.is_settled());
+        // What it did is undone with all else, unless that stays, too.
+        let rolls_back = stands.is_none_or(|stands| !stands.is_settled());
+        self.stop_child(task, child, rolls_back);
         if !drains || !has_entry {
             self.announce(Announcement::TaskCancelled { task, state });
             return Ok(None);

@@ -102,7 +102,7 @@ impl Turn<'_> {
             self.cancel_undo(entry);
         }
         let suspension = self.suspension(held)?;
-        self.record(Event::IncidentSettled {
+        self.record_letting_go(Event::IncidentSettled {
             incident,
             settlement: settlement.clone(),
             by: by.clone(),
@@ -141,13 +141,13 @@ impl Turn<'_> {
                 if let Some(entry) = self.position(scope)?.entry
                     && self.execution.head.pivot.is_none()
                 {
-                    self.record(Event::PivotCommitted { entry })?;
+                    self.record_letting_go(Event::PivotCommitted { entry })?;
                 }
                 states::skip(self, scope, given(output.as_ref()))
             }
             Settlement::Resolve => self.fail(scope, failure),
             Settlement::Abandon => {
-                self.record(Event::LedgerAbandoned)?;
+                self.record_letting_go(Event::LedgerAbandoned)?;
                 self.fail_machine(failure)
             }
         }
@@ -175,11 +175,15 @@ impl Turn<'_> {
 
     /// Tells who works at the undo of an entry that nobody waits for it.
     pub(super) fn cancel_undo(&mut self, entry: EntryId) {
+        // One that was asked to undo what it did goes on.
+        let is_asked = matches!(self.compensation(entry), Ok(None));
         if let Some(step) = self.execution.ledger.get(&entry).and_then(Entry::step)
             && let Some(undo) = &step.undo
             && let UndoProgress::Task(flight) = &undo.progress
         {
             let (task, state) = (flight.task, undo_name(step.state.as_str()));
+            let started = flight.child.filter(|_| !is_asked);
+            self.stop_child(task, started, true);
             self.announce(Announcement::TaskCancelled { task, state });
         }
     }

@@ -94,6 +94,7 @@ impl Turn<'_> {
             scope: run,
             kind: None,
             drain_until: None,
+            goes_on: false,
         })?;
         Ok(())
     }

@@ -93,6 +93,13 @@ pub fn decide(
             is_waited_for,
         } => turn.child_started(*task, arn, *started_at, *is_waited_for)?,
         Input::ChildEnded { task, end } => turn.child_ended(*task, end)?,
+        Input::ChildCompensated { task, end } => turn.child_compensated(*task, *end)?,
+        Input::CompensateChild {
+            parent,
+            task,
+            trigger,
+        } => turn.compensate_child(*parent, *task, trigger)?,
+        Input::ReleaseChild { parent } => turn.release_child(*parent)?,
         Input::Unroutable { task, only_publish } => turn.unroutable(*task, *only_publish)?,
         Input::DeadLettered { task, reason } => turn.dead_lettered(*task, reason)?,
         Input::Due { wait } => turn.due(*wait)?,
@@ -100,7 +107,11 @@ pub fn decide(
             error,
             cause,
             rolls_back,
-        } => turn.stop(error, cause, *rolls_back)?,
+            parent,
+        } => match parent {
+            Some(parent) if !turn.is_child_of(*parent) => Err(Ignored::NotItsChild),
+            _ => turn.stop(error, cause, *rolls_back)?,
+        },
         Input::RetryIncident {
             incident,
             by,
@@ -247,7 +258,7 @@ impl Turn<'_> {
         };
         let is_past = self.execution.head.pivot.is_some();
         if self.machine.policy.abandons_on_stop && !rolls_back && !is_past {
-            self.record(Event::LedgerAbandoned)?;
+            self.record_letting_go(Event::LedgerAbandoned)?;
         }
         self.finish(
             Ending {

@@ -26,7 +26,7 @@ impl Turn<'_> {
         let step = self.step(entry)?;
         let is_committed = step.is_pivot && of_visit(&step.attempts) == Outcome::Committed;
         if is_committed && self.execution.head.pivot.is_none() {
-            self.record(Event::PivotCommitted { entry })?;
+            self.record_letting_go(Event::PivotCommitted { entry })?;
         }
         Ok(())
     }

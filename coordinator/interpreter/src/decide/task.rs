@@ -211,7 +211,7 @@ impl<'a> Turn<'a> {
         let flight = self.flight_of(runner)?;
         let flight = flight.ok_or_else(|| Broken::new("no task is out that could time out"))?;
         let (task, timeout_at, child) = (flight.task, flight.timeout_at, flight.child);
-        self.stop_child(child);
+        self.stop_child(task, child, true);
         let error = if self.now >= timeout_at {
             "States.Timeout"
         } else {
@@ -247,7 +247,12 @@ impl<'a> Turn<'a> {
                 states::resource_of(state)
                     .ok_or_else(|| Broken::new(format!("{} is no Task", state.name)))
             }
-            Runner::Undo(entry) => Ok(&self.compensation(entry)?.resource),
+            Runner::Undo(entry) => {
+                let state = self.state(&self.step(entry)?.state)?;
+                let undo = self.compensation(entry)?.map(|it| &it.resource);
+                undo.or_else(|| states::resource_of(state))
+                    .ok_or_else(|| Broken::new(format!("{} has no undo", state.name)))
+            }
         }
     }
 

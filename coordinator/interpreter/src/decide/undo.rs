@@ -6,7 +6,7 @@ use super::dispatch::Errand;
 use super::task::undo_name;
 use super::turn::{Failure, Turn};
 use crate::compensation::{entry_input, of_failure};
-use crate::definition::{Compensation, Seconds, StateName};
+use crate::definition::{Compensation, Retrier, Seconds, StateName};
 use crate::effect::{Incident, Wait, WaitKind};
 use crate::execution::Broken;
 use crate::history::{Event, Outcome, Payload, Trigger};
@@ -36,11 +36,11 @@ impl<'a> Turn<'a> {
         self.dispatch(Runner::Undo(entry))
     }
 
-    /// The Task that undoes the entry's step.
-    pub(super) fn compensation(&self, entry: EntryId) -> Result<&'a Compensation, Broken> {
-        let name = &self.step(entry)?.state;
-        let compensation = states::compensation_of(self.state(name)?);
-        compensation.ok_or_else(|| Broken::new(format!("{name} has no compensation")))
+    /// The Task that undoes the entry's step; `None` when the execution that did the step is asked.
+    pub(super) fn compensation(&self, entry: EntryId) -> Result<Option<&'a Compensation>, Broken> {
+        Ok(states::compensation_of(
+            self.state(&self.step(entry)?.state)?,
+        ))
     }
 
     pub(super) fn undo_errand(
@@ -48,6 +48,7 @@ impl<'a> Turn<'a> {
         entry: EntryId,
     ) -> Result<Result<Errand<'a>, Failure>, Broken> {
         let compensation = self.compensation(entry)?;
+        let compensation = compensation.ok_or_else(|| Broken::new("an undo has no Task"))?;
         let (step, undo) = (self.step(entry)?, self.undo(entry)?);
         let state = undo_name(step.state.as_str());
         let place = self.undo_place(entry, &state, self.next_token(0))?;
@@ -110,7 +111,11 @@ impl<'a> Turn<'a> {
 
     /// The attempt failed: the next is scheduled, or an operator has to look. Nothing is swallowed (invariant 9).
     pub(super) fn undo_failed(&mut self, entry: EntryId, failure: Failure) -> Result<(), Broken> {
-        let retriers = self.compensation(entry)?.retry.as_deref();
+        let retriers = match self.compensation(entry)? {
+            Some(compensation) => compensation.retry.as_deref(),
+            // An execution that has passed its pivot says so however often it is asked.
+            None => Some(&[] as &[Retrier]),
+        };
         let retriers = retriers.unwrap_or(&self.machine.policy.retry);
         let retries = &self.undo(entry)?.retries;
         if let Some(retrier) = retry::matching(retriers, retries, &failure.error) {

@@ -25,6 +25,7 @@ mod task;
 mod timestamp;
 mod token;
 mod vocabulary;
+mod waiting;
 
 pub use compensation::{
     Compensation, CompensationPolicy, PHASE_TIMEOUT_SECONDS, UNDO_TIMEOUT_SECONDS,

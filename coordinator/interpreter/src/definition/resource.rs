@@ -1,8 +1,5 @@
 //! `Resource`: where the work of a Task is done. Source: the message contract, "Where a Task goes".
 
-use jiff::SignedDuration;
-
-use super::Seconds;
 use super::fault::{FaultCode, Faults, excerpt};
 use super::fields::{Fields, string};
 use super::spelling::nearest;
@@ -93,39 +90,6 @@ impl std::fmt::Display for Resource {
 }
 
 impl Resource {
-    /// How long a Task may take that does not say: 1 hour, 30 days for a person, and as long as Step Functions has it for
-    /// what it has too, and for a child execution, which has limits of its own.
-    pub fn timeout_default(&self) -> SignedDuration {
-        match self {
-            Resource::Queue(_) | Resource::Exchange { .. } => SignedDuration::from_hours(1),
-            Resource::Review(_) => SignedDuration::from_hours(30 * 24),
-            Resource::Saga(_) | Resource::Function { .. } | Resource::Integration(_) => {
-                SignedDuration::from_secs(i64::from(Seconds::MAX))
-            }
-        }
-    }
-
-    /// Whether the Task is done once the broker has its message; nobody answers it.
-    pub(crate) fn is_told_only(&self) -> bool {
-        match self {
-            Resource::Exchange { .. } => true,
-            Resource::Integration(integration) => {
-                matches!(integration.action, Action::SendMessage | Action::Publish)
-                    && integration.pattern == Pattern::Response
-            }
-            Resource::Queue(_)
-            | Resource::Review(_)
-            | Resource::Saga(_)
-            | Resource::Function { .. } => false,
-        }
-    }
-
-    /// Whether the Task is done once the execution that it starts runs.
-    pub(crate) fn is_done_once_started(&self) -> bool {
-        matches!(self, Resource::Integration(integration)
-            if integration.action == Action::StartExecution && integration.pattern == Pattern::Response)
-    }
-
     /// Reads a resource; else what is wrong and what would be right.
     fn parse(text: &str) -> Result<Resource, (String, String)> {
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));

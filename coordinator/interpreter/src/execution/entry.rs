@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Flight, Held, Waiter};
 use crate::definition::StateName;
 use crate::history::{Outcome, Payload, Trigger, present};
-use crate::ids::{EntryId, ScopeId, Sequence};
+use crate::ids::{EntryId, ExecutionId, ScopeId, Sequence};
+use crate::input::CompensationEnd;
 
 /// One link of a scope's chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,6 +116,9 @@ pub struct Attempt {
     pub result: Option<Payload>,
     /// Its error.
     pub error: Option<String>,
+    /// The execution that did it, when one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<ExecutionId>,
 }
 
 /// How an entry stands. Source: the saga extension, "The ledger".
@@ -188,6 +192,9 @@ pub struct Undo {
         skip_serializing_if = "Option::is_none"
     )]
     pub arguments: Option<Payload>,
+    /// How those executions ended their undoing which it asked so far, when executions did the step's attempts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<CompensationEnd>,
     /// What goes on.
     pub progress: UndoProgress,
     /// The undo's own result, once there is one.
@@ -269,6 +276,14 @@ impl Entry {
 }
 
 impl Step {
+    /// The attempts that executions did and that may have had an effect, the last one first: what its undo asks of, one after the
+    /// other.
+    pub(crate) fn children(&self) -> impl Iterator<Item = (Sequence, ExecutionId)> {
+        let attempts = self.attempts.iter().rev();
+        let may_be_there = attempts.filter(|it| it.outcome != Some(Outcome::NotExecuted));
+        may_be_there.filter_map(|attempt| Some((attempt.task, attempt.child?)))
+    }
+
     /// A visit whose first attempt is about to be dispatched.
     pub(crate) fn armed(state: StateName, input: Payload, arguments: Payload, key: String) -> Step {
         Step {
@@ -305,6 +320,7 @@ impl Step {
             outcome: Some(Outcome::Committed),
             result: Some(result.clone()),
             error: None,
+            child: None,
         };
         Step {
             result: Some(result),

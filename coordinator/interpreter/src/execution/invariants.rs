@@ -23,7 +23,8 @@ impl Execution {
         self.check_live_cause()?;
         let touched = self.touched.scopes.iter();
         self.check_scopes(touched.filter_map(|scope| self.scopes.get(scope)))?;
-        if self.is_terminal() && self.head.strays.is_empty() && self.head.tally.pending > 0 {
+        let is_through = self.is_terminal() && !self.head.is_kept;
+        if is_through && self.head.strays.is_empty() && self.head.tally.pending > 0 {
             return Err(Broken::new(
                 "a terminal execution has entries that are not settled",
             ));
@@ -116,7 +117,7 @@ impl Execution {
                 )));
             }
         }
-        if self.is_terminal() && self.scopes.contains_key(&ScopeId::TOP) {
+        if self.is_terminal() && !self.head.is_kept && self.scopes.contains_key(&ScopeId::TOP) {
             return Err(Broken::new("a terminal execution has an open top level"));
         }
         Ok(())

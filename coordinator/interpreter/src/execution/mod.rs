@@ -85,6 +85,12 @@ pub struct Head {
     /// The entry of the pivot, once that has had its effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pivot: Option<EntryId>,
+    /// Whether it has succeeded, and the execution that waited for it may yet have what it did undone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_kept: bool,
+    /// The attempt of that one's undo which waits until what this one did is undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<Sequence>,
     /// The phase of undoing that goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_phase: Option<UndoPhase>,
@@ -181,6 +187,8 @@ impl Execution {
             strays: Vec::new(),
             is_compensating: false,
             pivot: None,
+            is_kept: false,
+            asked_by: None,
             undo_phase: None,
         };
         let mut execution = Execution::load(head, Vec::new(), Vec::new());

@@ -52,6 +52,8 @@ pub enum TriggerKind {
     Iteration,
     /// A success that came when its undo had ended.
     LateReply,
+    /// The execution that waited for this one undoes.
+    Parent,
 }
 
 /// What a compensation undoes.
@@ -79,6 +81,10 @@ pub enum Then {
     },
     /// The execution ends.
     Finish(Ending),
+    /// Nothing: the execution has ended before.
+    Settle,
+    /// Nothing: the scope was closed before, by an error that is caught around it.
+    Close,
     /// The iteration is over; its Map does without it.
     Forgo,
     /// The Parallel or Map begins again, as an operator said.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ending, Outcome, Payload, Settlement, StateType, Target, Then, Trigger, present};
 use crate::definition::{BlockId, StateName};
 use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
-use crate::input::Start;
+use crate::input::{CompensationEnd, Start};
 
 /// What happened. Those that Step Functions shows come first, each under its name there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub enum Event {
     },
     ExecutionSucceeded {
         output: Payload,
+        /// Whether the execution that waited for it may yet have what it did undone.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_kept: bool,
     },
     /// `ExecutionFailed`, `ExecutionTimedOut`, `ExecutionAborted`, by the status.
     ExecutionEnded(Ending),
@@ -151,6 +154,9 @@ pub enum Event {
         scope: ScopeId,
         kind: Option<StateType>,
         drain_until: Option<Timestamp>,
+        /// Whether what it undoes goes on by itself, for nothing around it undoes.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        goes_on: bool,
     },
 
     /// A timer of a Wait state.
@@ -247,6 +253,24 @@ pub enum Event {
         entry: EntryId,
         error: String,
         cause: Option<String>,
+    },
+    /// The execution that waited for this one has it undone, and waits for the answer.
+    UndoRequested {
+        /// The attempt of its undo.
+        task: Sequence,
+    },
+    /// It was answered.
+    UndoAnswered,
+    /// What it did is not undone any more, and its ledger is closed.
+    LedgerClosed,
+    /// The execution that a step started has nothing that could be undone.
+    EntryReleased {
+        entry: EntryId,
+    },
+    /// An execution that a step started has undone what it did, as its undo asked.
+    ChildCompensated {
+        entry: EntryId,
+        end: CompensationEnd,
     },
     /// The pivot has had its effect: nothing armed so far is undone any more.
     PivotCommitted {

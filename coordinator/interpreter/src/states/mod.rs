@@ -22,5 +22,5 @@ pub(crate) use parallel::{branch_ended, parallel};
 pub(crate) use pass::pass;
 pub(crate) use skip::{can_skip, skip};
 pub(crate) use succeed::succeed;
-pub(crate) use task::{compensation_of, is_pivot, resource_of, step_errand, task_result};
+pub(crate) use task::{compensation_of, is_armed, is_pivot, resource_of, step_errand, task_result};
 pub(crate) use wait::{wait, wait_over};

@@ -93,6 +93,12 @@ pub(crate) fn resource_of(state: &State) -> Option<&Resource> {
     task_of(state).ok().map(|task| &task.resource)
 }
 
+/// Whether its visits are in the ledger: they can be undone, or are the point of no return.
+pub(crate) fn is_armed(state: &State) -> bool {
+    let has_child = resource_of(state).is_some_and(Resource::waits_for_child);
+    has_child || is_pivot(state) || compensation_of(state).is_some()
+}
+
 /// Whether it is the point of no return.
 pub(crate) fn is_pivot(state: &State) -> bool {
     task_of(state).is_ok_and(|task| task.is_pivot)

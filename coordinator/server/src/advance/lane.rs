@@ -193,7 +193,7 @@ impl<S: Store> Lane<S> {
         if !matches!(
             input,
             Input::Start(_)
-                | Input::Stop { .. }
+                | Input::Stop { parent: None, .. }
                 | Input::RetryIncident { .. }
                 | Input::SettleIncident { .. }
         ) {

@@ -47,7 +47,7 @@ type Shown = (String, Option<(String, Map<String, Value>)>);
 fn shown(event: &Event, region: &str) -> Option<Shown> {
     let shown = match event {
         Event::ExecutionStarted { start, .. } => started(start),
-        Event::ExecutionSucceeded { output: result } => execution("Succeeded", output(result)),
+        Event::ExecutionSucceeded { output: result, .. } => execution("Succeeded", output(result)),
         Event::ExecutionEnded(ending) => ended(ending),
         Event::StateEntered {
             kind, name, input, ..
@@ -89,6 +89,11 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         | Event::CompensationStarted { .. }
         | Event::CompensationEnded { .. }
         | Event::UndoSuspended { .. }
+        | Event::UndoRequested { .. }
+        | Event::UndoAnswered
+        | Event::LedgerClosed
+        | Event::EntryReleased { .. }
+        | Event::ChildCompensated { .. }
         | Event::PivotCommitted { .. }
         | Event::PivotSuspended { .. }
         | Event::StateSuspended { .. }
@@ -420,6 +425,7 @@ mod tests {
             scope: ScopeId::TOP,
             kind,
             drain_until: None,
+            goes_on: false,
         };
         check(
             closed(Some(StateType::Wait)),
@@ -430,7 +436,14 @@ mod tests {
 
     #[test]
     fn without_data_an_event_tells_only_what_happened() {
-        let event = render(Event::ExecutionSucceeded { output: payload() }, false).unwrap();
+        let event = render(
+            Event::ExecutionSucceeded {
+                output: payload(),
+                is_kept: false,
+            },
+            false,
+        )
+        .unwrap();
         assert_eq!(event["executionSucceededEventDetails"], json!({}));
     }
 }

@@ -187,6 +187,9 @@ async fn retry_set_aside<S: Store>(api: &Api<S>, execution: ExecutionId) -> Resp
         | Input::Published { .. }
         | Input::ChildStarted { .. }
         | Input::ChildEnded { .. }
+        | Input::ChildCompensated { .. }
+        | Input::CompensateChild { .. }
+        | Input::ReleaseChild { .. }
         | Input::Unroutable { .. }
         | Input::DeadLettered { .. }
         | Input::Due { .. }
@@ -260,6 +263,7 @@ async fn answer<S: Store>(
             | Ignored::NotDue
             | Ignored::ExecutionClosed
             | Ignored::AlreadyCompensating
+            | Ignored::NotItsChild
             | Ignored::AlreadyStarted { .. },
         ) => settled("obsolete"),
     }

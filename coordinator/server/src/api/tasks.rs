@@ -93,7 +93,8 @@ async fn reply<S: Store>(
             Ignored::AlreadyStarted { .. }
             | Ignored::AlreadyCompensating
             | Ignored::UnknownIncident
-            | Ignored::ActNotOffered,
+            | Ignored::ActNotOffered
+            | Ignored::NotItsChild,
         ) => Err(ApiError::internal(
             "The reply was ignored for a reason that no reply has",
         )),

@@ -184,7 +184,8 @@ impl Intake {
                 | Ignored::ExecutionClosed
                 | Ignored::AlreadyCompensating
                 | Ignored::UnknownIncident
-                | Ignored::ActNotOffered => {
+                | Ignored::ActNotOffered
+                | Ignored::NotItsChild => {
                     self.counts.ignored.one_more();
                     tracing::debug!(?ignored, "a delivery changed nothing");
                     Verdict::Ack

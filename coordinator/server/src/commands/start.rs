@@ -228,7 +228,8 @@ fn started(arn: &str, answer: &Answer) -> Result<Value, ApiError> {
             | Ignored::ExecutionClosed
             | Ignored::AlreadyCompensating
             | Ignored::UnknownIncident
-            | Ignored::ActNotOffered,
+            | Ignored::ActNotOffered
+            | Ignored::NotItsChild,
         ) => {
             return Err(ApiError::internal(
                 "The start was ignored for a reason that no start has",

@@ -58,6 +58,7 @@ impl<S: Store> Commands<S> {
                 error,
                 cause,
                 rolls_back,
+                parent: None,
             },
             machine: None,
             command: None,
@@ -81,7 +82,8 @@ fn stopped(stopped_at: Option<Timestamp>, answer: &Answer) -> Result<Value, ApiE
             | Ignored::UnknownTask
             | Ignored::NotDue
             | Ignored::UnknownIncident
-            | Ignored::ActNotOffered,
+            | Ignored::ActNotOffered
+            | Ignored::NotItsChild,
         ) => Err(ApiError::internal(
             "The stop was ignored for a reason that no stop has",
         )),

@@ -41,6 +41,13 @@ pub(super) fn said(input: &Input) -> String {
             error.as_deref().unwrap_or_default(),
             cause.as_deref().unwrap_or_default()
         ),
+        Input::CompensateChild { parent, task, .. } => {
+            format!("child of task {} to undo by task {task}", parent.task)
+        }
+        Input::ReleaseChild { parent } => {
+            format!("child of task {} that it stays", parent.task)
+        }
+        Input::ChildCompensated { task, end } => format!("parent of task {task}: {end:?}"),
         other => format!("{other:?}"),
     }
 }

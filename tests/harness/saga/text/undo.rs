@@ -88,6 +88,8 @@ impl Writer<'_> {
                         None => "end".to_owned(),
                     },
                     Then::Finish(ending) => self.ending(ending),
+                    Then::Settle => "tell the parent".to_owned(),
+                    Then::Close => "nothing".to_owned(),
                     Then::Rerun => "begin again".to_owned(),
                     Then::Forgo => "the Map goes on without".to_owned(),
                     Then::Retry { retrier } => format!("retry by retrier {retrier}"),
@@ -130,6 +132,13 @@ fn incident(event: &Event) -> String {
                 Some(entry) => format!("incident {incident} of entry {} retried{with}", entry.0),
                 None => format!("incident {incident} retried{with}"),
             }
+        }
+        Event::UndoRequested { task } => format!("the parent asks to undo by task {task}"),
+        Event::UndoAnswered => "the parent is answered".to_owned(),
+        Event::LedgerClosed => "the ledger is closed".to_owned(),
+        Event::EntryReleased { entry } => format!("entry {} has nothing to undo", entry.0),
+        Event::ChildCompensated { entry, end } => {
+            format!("entry {} its child ended {end:?}", entry.0)
         }
         Event::PivotCommitted { entry } => format!("entry {} is past the pivot", entry.0),
         Event::PivotSuspended { entry, error, .. } => {

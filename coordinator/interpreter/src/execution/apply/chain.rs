@@ -190,7 +190,10 @@ impl Execution {
             let Some(state) = self.scopes.get_mut(&branch) else {
                 continue;
             };
-            state.phase = Phase::Closed;
+            // What was left to undo by itself goes on.
+            if !matches!(state.phase, Phase::Compensating(_)) {
+                state.phase = Phase::Closed;
+            }
             state.concurrency = None;
             // The scope that held an iteration goes with its Map.
             state.parent = Some(scope);

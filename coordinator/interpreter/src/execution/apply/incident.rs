@@ -198,7 +198,12 @@ impl Execution {
             if let Some((wait, _)) = self.entry(entry)?.wait() {
                 self.close_wait(wait);
             }
-            self.undo(entry)?.progress = UndoProgress::Held;
+            let undo = self.undo(entry)?;
+            // The attempt that waits for its time was counted, and was not made.
+            if let UndoProgress::Backoff { .. } = undo.progress {
+                undo.attempt -= 1;
+            }
+            undo.progress = UndoProgress::Held;
             self.dispose(entry, Disposition::Suspended)?;
         }
         self.head.undo_phase = Some(UndoPhase::Overdue { incident });

@@ -8,46 +8,11 @@ use crate::execution::{
 };
 use crate::history::{Event, HistoryRecord, Outcome, Payload, Trigger};
 use crate::ids::{EntryId, Sequence};
+use crate::input::CompensationEnd;
 
 impl Execution {
     pub(super) fn apply_ledger(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
         match &record.event {
-            Event::EntryArmed {
-                scope,
-                state,
-                input,
-                arguments,
-                key,
-                is_pivot,
-            } => {
-                let (state, input) = (state.clone(), input.clone());
-                let step = Step {
-                    is_pivot: *is_pivot,
-                    ..Step::armed(state, input, arguments.clone(), key.clone())
-                };
-                self.head.tally.shift(None, step.disposition);
-                self.push_entry(record.sequence, *scope, Subject::Step(Box::new(step)))?;
-                self.position(*scope)?.entry = Some(EntryId(record.sequence));
-                Ok(())
-            }
-            Event::CompositeArmed {
-                scope,
-                state,
-                input,
-                result,
-                output,
-                key,
-                group,
-            } => {
-                if let Some(group) = group {
-                    self.cover(*group)?;
-                }
-                let yielded = (result.clone(), output.clone());
-                let (state, input, key) = (state.clone(), input.clone(), key.clone());
-                let step = Step::completed(record.sequence, state, input, yielded, key);
-                self.head.tally.shift(None, step.disposition);
-                self.push_entry(record.sequence, *scope, Subject::Step(Box::new(step)))
-            }
             Event::EntryDrained {
                 entry,
                 task,
@@ -75,7 +40,14 @@ impl Execution {
                 trigger,
                 ..
             } => self.start_undo(record, *entry, input, trigger),
-            Event::UndoSucceeded { entry, .. } => self.end_undo(*entry, Disposition::Compensated),
+            Event::UndoSucceeded { entry, .. } => {
+                let disposition = settled_as(&self.undo(*entry)?.asked);
+                self.end_undo(*entry, disposition)
+            }
+            Event::ChildCompensated { entry, end } => {
+                self.undo(*entry)?.asked.push(*end);
+                Ok(())
+            }
             _ => Err(Broken::new("not an event of the ledger")),
         }
     }
@@ -108,49 +80,6 @@ impl Execution {
         self.dispose(entry, outcome.into())
     }
 
-    /// Nothing will be undone any more, but what is being undone already.
-    pub(super) fn release_entries(&mut self) -> Result<(), Broken> {
-        let open = self.ledger.values().filter(|entry| entry.is_open());
-        self.release(open.map(|entry| entry.id).collect())
-    }
-
-    /// Past the pivot nothing that came before it is undone.
-    pub(super) fn commit_pivot(&mut self, entry: EntryId) -> Result<(), Broken> {
-        self.head.pivot = Some(entry);
-        if !self.step(entry)?.disposition.is_settled() {
-            self.settle(entry, Disposition::Released)?;
-        }
-        self.release_entries()
-    }
-
-    /// One undo for a whole Parallel or Map takes the place of those inside.
-    fn cover(&mut self, group: EntryId) -> Result<(), Broken> {
-        for scope in self.entry(group)?.subject.inner().to_vec() {
-            self.scope(scope)?.is_covered = true;
-        }
-        let inside = self.ledger.values().filter(|entry| entry.is_open());
-        let inside = inside.filter(|entry| self.is_inside(entry.id, group));
-        self.release(inside.map(|entry| entry.id).collect())
-    }
-
-    fn release(&mut self, entries: Vec<EntryId>) -> Result<(), Broken> {
-        for entry in entries {
-            if self.head.strays.contains(&entry) {
-                continue;
-            }
-            let step = self.step(entry)?;
-            if step.undo.is_some() {
-                self.head.strays.push(entry);
-                continue;
-            }
-            if let Some((task, _)) = step.drain.take() {
-                self.close_wait(task);
-            }
-            self.dispose(entry, Disposition::Released)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn start_undo(
         &mut self,
         record: &HistoryRecord,
@@ -168,6 +97,7 @@ impl Execution {
             attempt: 1,
             retries: Vec::new(),
             arguments: None,
+            asked: Vec::new(),
             progress: UndoProgress::Running,
             result: None,
         }));
@@ -266,5 +196,16 @@ impl Execution {
     pub(super) fn undo(&mut self, entry: EntryId) -> Result<&mut Undo, Broken> {
         let undo = self.step(entry)?.undo.as_deref_mut();
         undo.ok_or_else(|| Broken::new(format!("entry {} is not being undone", entry.0)))
+    }
+}
+
+/// What an undo comes to that asked executions to undo what they did.
+fn settled_as(asked: &[CompensationEnd]) -> Disposition {
+    if asked.contains(&CompensationEnd::Abandoned) {
+        Disposition::Abandoned
+    } else if asked.contains(&CompensationEnd::Incomplete) {
+        Disposition::Skipped
+    } else {
+        Disposition::Compensated
     }
 }

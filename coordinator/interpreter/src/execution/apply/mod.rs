@@ -1,14 +1,16 @@
 //! `Execution::apply`: the only code that changes an execution, one arm per event.
 
+mod arming;
 mod chain;
 mod incident;
+mod keeping;
 mod ledger;
 mod map;
 mod task;
 
 use super::{Activity, Broken, Execution, Goal, Phase, Position, Scope, Waiter};
 use crate::definition::{BlockId, StateName};
-use crate::history::{Ending, Event, HistoryRecord, Payload, Status, Target};
+use crate::history::{Ending, Event, HistoryRecord, Payload, Status, Target, Then};
 use crate::ids::{EntryId, Runner, ScopeId, Sequence};
 
 impl Execution {
@@ -34,8 +36,11 @@ impl Execution {
     fn apply_event(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
         match &record.event {
             Event::ExecutionStarted { .. } => Err(Broken::new("an execution starts once")),
-            Event::ExecutionSucceeded { output } => {
+            Event::ExecutionSucceeded { output, is_kept } => {
                 self.head.output = Some(output.clone());
+                if *is_kept {
+                    return self.keep(record);
+                }
                 self.release_entries()?;
                 self.finish(record, Status::Succeeded)
             }
@@ -82,13 +87,17 @@ impl Execution {
             | Event::PhaseEnded
             | Event::IncidentRetried { .. }
             | Event::IncidentSettled { .. } => self.apply_incident(record),
-            Event::LedgerAbandoned => self.abandon_untouched(),
-            Event::PivotCommitted { entry } => self.commit_pivot(*entry),
-            Event::LedgerReleased => self.release_entries(),
+            Event::LedgerAbandoned
+            | Event::PivotCommitted { .. }
+            | Event::LedgerReleased
+            | Event::LedgerClosed
+            | Event::EntryReleased { .. }
+            | Event::UndoRequested { .. }
+            | Event::UndoAnswered => self.apply_keeping(record),
+            Event::EntryArmed { .. } | Event::CompositeArmed { .. } => self.apply_arming(record),
             Event::UndoStarted { .. }
             | Event::UndoSucceeded { .. }
-            | Event::EntryArmed { .. }
-            | Event::CompositeArmed { .. }
+            | Event::ChildCompensated { .. }
             | Event::EntryDrained { .. }
             | Event::EntryUpgraded { .. } => self.apply_ledger(record),
         }
@@ -153,9 +162,15 @@ impl Execution {
         let sequence = record.sequence;
         match &record.event {
             Event::ScopeClosed {
-                scope, drain_until, ..
+                scope,
+                drain_until,
+                goes_on,
+                ..
             } => {
                 self.follow(record, Runner::State(*scope))?;
+                if *goes_on {
+                    return self.detach(*scope);
+                }
                 self.gather(*scope, sequence)?;
                 self.leave(*scope, Phase::Closed, *drain_until)?;
                 self.note_compensating();
@@ -200,6 +215,21 @@ impl Execution {
         self.head.status = status;
         self.head.stopped_at = Some(record.at);
         self.close_wait(Sequence(1));
+        self.drop_scopes();
+        Ok(())
+    }
+
+    /// The execution has succeeded, and what it did may yet be undone: its chains stay.
+    fn keep(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
+        self.head.status = Status::Succeeded;
+        self.head.stopped_at = Some(record.at);
+        self.head.is_kept = true;
+        self.close_wait(Sequence(1));
+        self.scope(ScopeId::TOP)?.phase = Phase::Closed;
+        Ok(())
+    }
+
+    fn drop_scopes(&mut self) {
         for scope in std::mem::take(&mut self.scopes).into_values() {
             if let Some((wait, _)) = scope.wait() {
                 self.close_wait(wait);
@@ -208,7 +238,6 @@ impl Execution {
         }
         self.head.is_compensating = false;
         self.end_phase();
-        Ok(())
     }
 
     fn enter(
@@ -288,6 +317,17 @@ impl Execution {
         Ok(())
     }
 
+    /// A scope that undoes is closed: it goes on, and nothing comes after.
+    fn detach(&mut self, scope: ScopeId) -> Result<(), Broken> {
+        match &mut self.scope(scope)?.phase {
+            Phase::Compensating(goal) => {
+                goal.then = Then::Close;
+                Ok(())
+            }
+            _ => Err(Broken::new(format!("scope {} does not undo", scope.0))),
+        }
+    }
+
     fn end_compensation(&mut self, scope: ScopeId) -> Result<(), Broken> {
         let compensating = std::mem::replace(&mut self.scope(scope)?.phase, Phase::Between);
         let Phase::Compensating(goal) = compensating else {
@@ -296,7 +336,9 @@ impl Execution {
                 scope.0
             )));
         };
-        if let Some(position) = goal.position {
+        if goal.then == Then::Close {
+            self.scope(scope)?.phase = Phase::Closed;
+        } else if let Some(position) = goal.position {
             self.scope(scope)?.phase = Phase::At(position);
             self.position(scope)?.activity = Activity::Running;
         }

@@ -80,6 +80,7 @@ impl Execution {
                         outcome: None,
                         result: None,
                         error: None,
+                        child: scheduled.child,
                     };
                     self.step(entry)?.attempts.push(attempt);
                 }
