@@ -10,6 +10,7 @@ mod children;
 mod commands;
 mod embedded;
 mod machines;
+mod operator;
 mod plain_worker;
 mod reviews;
 mod services;

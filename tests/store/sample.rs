@@ -245,6 +245,7 @@ pub fn message(wait: u64, number: u64) -> WaitWrite {
 
 pub fn incident(entry: Value) -> Box<Incident> {
     Box::new(Incident {
+        about: Default::default(),
         state: "Step".to_owned(),
         error: "Step.Failed".to_owned(),
         cause: None,

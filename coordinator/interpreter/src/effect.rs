@@ -137,10 +137,13 @@ pub struct Letter {
     pub input: Input,
 }
 
-/// An entry whose undo failed for good: an operator decides.
+/// What failed for good, or can go neither on nor back: an operator decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
-    /// The step whose undo failed.
+    /// What it is about.
+    #[serde(default)]
+    pub about: About,
+    /// The step whose undo failed, or the state that did; empty when it is a whole phase of undoing.
     pub state: String,
     /// The error of its last attempt.
     pub error: String,
@@ -148,6 +151,35 @@ pub struct Incident {
     pub cause: Option<String>,
     /// The entry, as an undo sees it.
     pub entry: Value,
+}
+
+/// What an [`Incident`] is about. Source: the saga extension, "When an undo fails" and "Pivot".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// The undo of a step failed.
+    #[default]
+    Undo,
+    /// Whether the pivot had its effect is not known.
+    Pivot,
+    /// The same, and what came before it is to be undone.
+    PivotUndo,
+    /// A state failed past the pivot.
+    State,
+    /// A phase of undoing has taken too long.
+    Phase,
+}
+
+impl About {
+    /// What can be decided.
+    pub fn acts(self) -> &'static [&'static str] {
+        match self {
+            About::Undo | About::Pivot => &["retry", "skip", "resolve", "abandon"],
+            About::PivotUndo => &["skip", "resolve", "abandon"],
+            About::State => &["retry", "skip", "abandon"],
+            About::Phase => &["retry", "abandon"],
+        }
+    }
 }
 
 /// An event of a machine's own.

@@ -21,8 +21,8 @@ mod states;
 pub use compensation::{CompensationStatus, Tally};
 pub use decide::{Sealer, begin, decide};
 pub use effect::{
-    Announcement, Body, Child, CustomEvent, Decision, Dispatch, Effect, Incident, Letter, Route,
-    Wait, WaitKind,
+    About, Announcement, Body, Child, CustomEvent, Decision, Dispatch, Effect, Incident, Letter,
+    Route, Wait, WaitKind,
 };
 pub use execution::{Broken, Entry, Execution, Head, Scope};
 pub use history::{

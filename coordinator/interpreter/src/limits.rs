@@ -74,6 +74,25 @@ pub fn is_payload_too_large(value: &serde_json::Value) -> bool {
     serde_json::to_writer(Count(0), value).is_err()
 }
 
+/// Whether a value nests deeper than [`VALUE_DEPTH_MAX`].
+pub fn is_payload_too_deep(value: &serde_json::Value) -> bool {
+    fn is_deeper(value: &serde_json::Value, levels: usize) -> bool {
+        match value {
+            serde_json::Value::Array(items) => {
+                levels == 0 || items.iter().any(|item| is_deeper(item, levels - 1))
+            }
+            serde_json::Value::Object(members) => {
+                levels == 0 || members.values().any(|member| is_deeper(member, levels - 1))
+            }
+            _ => false,
+        }
+    }
+    is_deeper(value, VALUE_DEPTH_MAX)
+}
+
+/// The longest cause of an error, in characters. Source: Step Functions, `SensitiveCause`.
+pub const CAUSE_CHARACTERS_MAX: usize = 32_768;
+
 /// The longest definition in bytes: 1 MiB. Source: Step Functions, "State machine quotas".
 pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
 

@@ -41,6 +41,14 @@ fn run() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Watch(watch) => watch.run(&mut io::stdout().lock()),
+        Command::Incidents(incidents) => {
+            incidents.run(&mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Rollback(rollback) => {
+            rollback.run(&mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Health { url } => {
             health(&url)?;
             Ok(ExitCode::SUCCESS)

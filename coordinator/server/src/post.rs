@@ -1,8 +1,10 @@
 //! The post: what executions say to one another, and the executions that tasks start, become inputs of the lanes.
 //!
 //! A letter is written with the turn that says it and counts as unsent until the other execution has taken it, so it arrives
-//! at least once whatever crashes; each input knows itself again. Letters go into the lanes in the order of their commits.
+//! at least once whatever crashes; each input knows itself again. Letters that fit into memory go into the lanes in the order of
+//! their commits; nothing depends on it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backoff::ExponentialBackoffBuilder;
@@ -11,10 +13,11 @@ use jiff::Timestamp;
 use sagamore_interpreter::{
     Child, ClaimedEffect, CompensationEnd, ExecutionId, Input, Parent, Payload, Reply, Sequence,
 };
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::advance::{Error, Letters, NextLetter, Outbox, Publication, Request, What};
+use crate::advance::{Advance, Error, Letters, NextLetter, Outbox, Publication, Request, What};
 use crate::commands::{ApiError, Commands};
 use crate::store::{Addressee, CoordinatorId, Outgoing, Route, Store};
 
@@ -34,6 +37,7 @@ impl<S: Store> Post<S> {
     /// Delivers letters until told to stop; then waits for those under way. The others stay open, for whoever takes over.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut under_way = JoinSet::new();
+        let asides = Arc::new(Semaphore::new(ASIDES_MAX));
         loop {
             tokio::select! {
                 biased;
@@ -41,7 +45,7 @@ impl<S: Store> Post<S> {
                 Some(_) = under_way.join_next() => {}
                 next = self.letters.next(), if under_way.len() < WINDOW => {
                     let Some(next) = next else { break };
-                    let handing_on = self.hand_on(next, &mut under_way, &stop);
+                    let handing_on = self.hand_on(next, &mut under_way, &stop, &asides);
                     if stop.run_until_cancelled(handing_on).await.is_none() {
                         break;
                     }
@@ -61,13 +65,14 @@ impl<S: Store> Post<S> {
         next: NextLetter,
         under_way: &mut JoinSet<()>,
         stop: &CancellationToken,
+        asides: &Arc<Semaphore>,
     ) {
         let letters = match next {
             NextLetter::Here(letter) => vec![letter],
             NextLetter::Stored(numbers) => self.read(&numbers).await,
         };
         for letter in letters {
-            self.deliver(letter, under_way, stop).await;
+            self.deliver(letter, under_way, stop, asides).await;
         }
     }
 
@@ -104,6 +109,7 @@ impl<S: Store> Post<S> {
         letter: Publication,
         under_way: &mut JoinSet<()>,
         stop: &CancellationToken,
+        asides: &Arc<Semaphore>,
     ) {
         let (number, outbox) = (letter.number, self.outbox.clone());
         match letter.what {
@@ -111,25 +117,21 @@ impl<S: Store> Post<S> {
                 to: Addressee::Execution(execution),
                 body,
             } => {
-                let input = match serde_json::from_str(&body) {
+                let input: Input = match serde_json::from_str(&body) {
                     Ok(input) => input,
                     Err(error) => {
                         tracing::error!(%execution, %error, "a letter is unreadable and is dropped");
                         return outbox.done(number);
                     }
                 };
-                // Here and not in the task below, so that letters stay in order.
-                let advance = self.commands.advance().clone();
-                let nobody = answer_of_nobody(&input);
-                let request = Request::new(execution, input);
+                let (advance, stop) = (self.commands.advance().clone(), stop.clone());
+                let asides = Arc::clone(asides);
+                let request = Request::new(execution, input.clone());
                 if let Ok(answer) = advance.enqueue(request).await {
                     under_way.spawn(async move {
-                        let mut answer = answer.await.map(drop);
-                        if let (Err(Error::UnknownExecution), Some((to, input))) = (&answer, nobody)
-                        {
-                            answer = advance.submit(Request::new(to, input)).await.map(drop);
-                        }
-                        if is_delivered(execution, answer) {
+                        let first = answer.await.map(drop);
+                        let delivering = until_taken(&advance, execution, input, first, asides);
+                        if stop.run_until_cancelled(delivering).await == Some(true) {
                             outbox.done(number);
                         }
                     });
@@ -155,6 +157,39 @@ impl<S: Store> Post<S> {
                 ..
             } => {}
         }
+    }
+}
+
+/// Gives a letter again for as long as its recipient is set aside: only one input of it is kept with it. False when another
+/// coordinator has to.
+async fn until_taken(
+    advance: &Advance,
+    execution: ExecutionId,
+    input: Input,
+    first: Result<(), Error>,
+    asides: Arc<Semaphore>,
+) -> bool {
+    let mut answer = first;
+    let mut place = None;
+    loop {
+        if let (Err(Error::UnknownExecution), Some((to, input))) =
+            (&answer, answer_of_nobody(&input))
+        {
+            answer = advance.submit(Request::new(to, input)).await.map(drop);
+        }
+        if !matches!(answer, Err(Error::SetAside(_))) {
+            return is_delivered(execution, answer);
+        }
+        if place.is_none() {
+            // The others must get through.
+            match asides.clone().try_acquire_owned() {
+                Ok(free) => place = Some(free),
+                Err(_) => return false,
+            }
+        }
+        tokio::time::sleep(ASIDE_PAUSE).await;
+        let request = Request::new(execution, input.clone());
+        answer = advance.submit(request).await.map(drop);
     }
 }
 
@@ -255,6 +290,10 @@ fn pauses() -> backoff::ExponentialBackoff {
 
 /// Letters that are under way at a time.
 const WINDOW: usize = 256;
+/// Those of them that may be to executions that are set aside.
+const ASIDES_MAX: usize = WINDOW / 2;
+/// How long a letter to an execution that is set aside is kept before it is given again.
+const ASIDE_PAUSE: Duration = Duration::from_secs(30);
 /// The first pause between two tries to reach the store, and the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use super::Taken;
 use super::turn::Turn;
 use crate::compensation::frontier;
 use crate::definition::Transition;
-use crate::effect::{Announcement, Incident, Wait, WaitKind};
+use crate::effect::{About, Announcement, Incident, Wait, WaitKind};
 use crate::execution::{Broken, Phase, Subject, UndoPhase};
 use crate::history::{Event, Status, Target, Then, Trigger, TriggerKind};
 use crate::ids::{EntryId, Runner, ScopeId, Sequence};
@@ -75,6 +75,7 @@ impl Turn<'_> {
         }
         let wait = self.record(Event::PhaseTimedOut)?;
         let incident = Incident {
+            about: About::Phase,
             state: String::new(),
             error: "Sagamore.CompensationTimeout".to_owned(),
             cause: Some(format!(

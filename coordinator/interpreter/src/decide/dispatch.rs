@@ -184,6 +184,7 @@ impl<'a> Turn<'a> {
         events: Vec<CustomEvent>,
         answer: Result<Payload, (String, String)>,
     ) -> Result<(), Broken> {
+        let is_told_in_part = !events.is_empty();
         for event in events {
             self.announce(Announcement::Event(Box::new(event)));
         }
@@ -191,7 +192,12 @@ impl<'a> Turn<'a> {
             Ok(result) => self.task_succeeded(runner, task, &result),
             Err((error, cause)) => {
                 let failure = Failure::new(&error, cause);
-                self.attempt_failed(runner, task, failure, Outcome::NotExecuted)
+                // Those events that are well-formed are out.
+                let outcome = match is_told_in_part {
+                    true => Outcome::Committed,
+                    false => Outcome::NotExecuted,
+                };
+                self.attempt_failed(runner, task, failure, outcome)
             }
         }
     }

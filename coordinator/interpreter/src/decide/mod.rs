@@ -21,6 +21,7 @@ use crate::execution::{Activity, Broken, Execution, Phase, UndoProgress, Waiter}
 use crate::history::{Ending, Event, HistoryRecord, Status, Trigger, TriggerKind};
 use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
 use crate::input::{Ignored, Input, Reply, Start};
+use crate::limits::{VALUE_DEPTH_MAX, is_payload_too_deep};
 use crate::{delivery, states};
 
 pub(crate) use context::{Place, PlaceContext, data};
@@ -284,6 +285,18 @@ impl Turn<'_> {
     }
 
     fn answer(&mut self, task: Sequence, reply: &Reply) -> Result<Taken, Broken> {
+        // It could be written down, but not be read again.
+        if let Reply::Success(result) = reply
+            && is_payload_too_deep(result)
+        {
+            let unusable = Reply::Unusable {
+                error: "Sagamore.InvalidReply".to_owned(),
+                cause: format!(
+                    "The objects and arrays of the result nest deeper than {VALUE_DEPTH_MAX} levels."
+                ),
+            };
+            return self.answer(task, &unusable);
+        }
         match self.execution.waits.get(&task).copied() {
             Some(Waiter::Scope(scope)) => self.task_reply(Runner::State(scope), task, reply),
             Some(Waiter::Undo(entry)) => self.task_reply(Runner::Undo(entry), task, reply),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::turn::{Failure, Turn};
 use crate::compensation::{entry_input, of_visit};
-use crate::effect::Incident;
+use crate::effect::{About, Incident};
 use crate::execution::{Activity, Broken, Phase};
 use crate::history::{Event, Outcome, Payload, Trigger};
 use crate::ids::{EntryId, Runner, ScopeId};
@@ -62,7 +62,12 @@ impl Turn<'_> {
             "Cause": cause,
             "IdempotencyKey": key,
         });
+        let about = match self.execution.head.pivot {
+            Some(_) => About::State,
+            None => About::Pivot,
+        };
         let incident = Incident {
+            about,
             state,
             error,
             cause,
@@ -91,6 +96,7 @@ impl Turn<'_> {
             cause: cause.clone(),
         })?;
         let incident = Incident {
+            about: About::PivotUndo,
             state,
             error,
             cause,

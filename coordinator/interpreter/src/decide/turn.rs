@@ -10,6 +10,7 @@ use crate::execution::{Broken, Execution, Position, Scope, Step, Undo};
 use crate::history::{Event, HistoryRecord};
 use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
 use crate::input::Input;
+use crate::limits::CAUSE_CHARACTERS_MAX;
 use crate::query;
 
 /// Why a state fails.
@@ -27,7 +28,7 @@ impl Failure {
     pub(crate) fn new(error: &str, cause: impl Into<String>) -> Failure {
         Failure {
             error: error.to_owned(),
-            cause: Some(cause.into()),
+            cause: Some(cut(cause.into())),
             is_decided: false,
         }
     }
@@ -36,8 +37,17 @@ impl Failure {
     pub(crate) fn reported(error: &str, cause: Option<String>) -> Failure {
         Failure {
             error: error.to_owned(),
-            cause,
+            cause: cause.map(cut),
             is_decided: false,
+        }
+    }
+
+    /// As a `Fail` state says.
+    pub(crate) fn decided(error: String, cause: Option<String>) -> Failure {
+        Failure {
+            error,
+            cause: cause.map(cut),
+            is_decided: true,
         }
     }
 
@@ -225,6 +235,14 @@ impl<'a> Turn<'a> {
         let state = self.machine.state(name);
         state.ok_or_else(|| Broken::new(format!("the machine has no state {name}")))
     }
+}
+
+/// A cause as long as it may be. Each execution that waits for one that failed quotes its cause, so they would grow without end.
+fn cut(mut cause: String) -> String {
+    if let Some((end, _)) = cause.char_indices().nth(CAUSE_CHARACTERS_MAX) {
+        cause.truncate(end);
+    }
+    cause
 }
 
 /// A cause that names the state.

@@ -7,7 +7,7 @@ use super::task::undo_name;
 use super::turn::{Failure, Turn};
 use crate::compensation::{entry_input, of_failure};
 use crate::definition::{Compensation, Retrier, Seconds, StateName};
-use crate::effect::{Incident, Wait, WaitKind};
+use crate::effect::{About, Incident, Wait, WaitKind};
 use crate::execution::Broken;
 use crate::history::{Event, Outcome, Payload, Trigger};
 use crate::ids::{EntryId, Runner, Sequence};
@@ -141,6 +141,7 @@ impl<'a> Turn<'a> {
             cause: cause.clone(),
         })?;
         let incident = Incident {
+            about: About::Undo,
             state: self.step(entry)?.state.to_string(),
             error,
             cause,

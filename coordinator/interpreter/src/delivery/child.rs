@@ -10,7 +10,7 @@ use crate::effect::{Body, Child, Route};
 use crate::history::{Payload, Status};
 use crate::ids::ExecutionId;
 use crate::input::{ChildEnd, Reply};
-use crate::limits::NESTING_MAX;
+use crate::limits::{CAUSE_CHARACTERS_MAX, NESTING_MAX, VALUE_DEPTH_MAX, is_payload_too_deep};
 
 /// `saga:<machine>`: a machine beside the sender's own.
 pub(super) fn of_saga(machine: &str, sender: &Sender<'_>) -> Child {
@@ -34,11 +34,20 @@ pub(super) fn start_execution(
     let given = parameters.text("Name")?;
     let input = match parameters.get("Input") {
         None => json!({}),
-        Some(Value::String(text)) => serde_json::from_str(text).map_err(|error| {
-            parameters.refused(&format!(
-                "The value for the field 'Input' must be JSON: {error}"
-            ))
-        })?,
+        Some(Value::String(text)) => {
+            let input = serde_json::from_str(text).map_err(|error| {
+                parameters.refused(&format!(
+                    "The value for the field 'Input' must be JSON: {error}"
+                ))
+            })?;
+            if is_payload_too_deep(&input) {
+                let problem = format!(
+                    "The value for the field 'Input' must nest no deeper than {VALUE_DEPTH_MAX} levels"
+                );
+                return Err(parameters.refused(&problem));
+            }
+            input
+        }
         Some(input) => input.clone(),
     };
     let is_waited_for = matches!(pattern, Pattern::Sync | Pattern::SyncJson);
@@ -104,7 +113,7 @@ impl ChildEnd {
                     }
                     None => self.failure(
                         "States.TaskFailed".to_owned(),
-                        Some(self.description(None, false).to_string()),
+                        Some(self.description_of_failure()),
                     ),
                 }
             }
@@ -126,6 +135,29 @@ impl ChildEnd {
             cause,
             effect: self.effect,
         }
+    }
+
+    /// What the cause of a parent has room for: at first the child's own cause is made shorter, then its input left out.
+    fn description_of_failure(&self) -> String {
+        let whole = self.description(None, false);
+        let fits = |text: &str| text.chars().count() <= CAUSE_CHARACTERS_MAX;
+        let mut text = whole.to_string();
+        if fits(&text) {
+            return text;
+        }
+        let mut shorter = whole;
+        if let Some(Value::String(cause)) = shorter.get_mut("Cause") {
+            *cause = cause.chars().take(CAUSE_QUOTED_MAX).collect();
+        }
+        text = shorter.to_string();
+        if fits(&text) {
+            return text;
+        }
+        if let Value::Object(members) = &mut shorter {
+            members.shift_remove("Input");
+            members.insert("InputDetails".to_owned(), json!({ "Included": false }));
+        }
+        shorter.to_string()
     }
 
     /// As `DescribeExecution` has it, with input and output as JSON or as its text.
@@ -156,6 +188,8 @@ impl ChildEnd {
     }
 }
 
+/// Of a cause that is too long to be quoted, the characters that are: escaped, six times as many.
+const CAUSE_QUOTED_MAX: usize = 2_000;
 /// Of a name's 80 characters, those that are the parent's, and those that tell its tasks apart.
 const NAME_KEPT_MAX: usize = 63;
 const ID_KEPT: usize = 16;

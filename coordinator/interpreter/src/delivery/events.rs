@@ -59,6 +59,13 @@ fn event(id: Uuid, entry: &Value) -> Result<CustomEvent, Malformed> {
     if source.len() + detail_type.len() > NAMES_BYTES_MAX {
         return Err(invalid("Source and DetailType are too long"));
     }
+    // They are a routing key, which a database may keep as text.
+    let is_control = |name: &str| name.chars().any(char::is_control);
+    if is_control(source) || is_control(detail_type) {
+        return Err(invalid(
+            "Source and DetailType must have no control characters",
+        ));
+    }
     let detail = match members.get("Detail") {
         Some(Value::String(text)) => serde_json::from_str(text).ok(),
         other => other.cloned(),

@@ -19,11 +19,7 @@ pub(crate) fn fail(
     let cause = text(&flow, fail.cause.as_ref(), "CausePath");
     let failure = match (error, cause) {
         // An empty error is one that was not given.
-        (Ok(error), Ok(cause)) => Failure {
-            error: error.unwrap_or_default(),
-            cause,
-            is_decided: true,
-        },
+        (Ok(error), Ok(cause)) => Failure::decided(error.unwrap_or_default(), cause),
         (Err(failure), _) | (_, Err(failure)) => failure,
     };
     turn.fail_scope(scope, failure, &state.name)

@@ -23,7 +23,13 @@ pub(super) fn event(
             )
         }
         Announcement::Suspended(incident) => {
-            let data = json!({ "state": incident.state, "error": incident.error, "cause": incident.cause });
+            let data = json!({
+                "about": incident.about,
+                "state": incident.state,
+                "error": incident.error,
+                "cause": incident.cause,
+                "acts": incident.about.acts(),
+            });
             (
                 format!("compensation.{machine}.suspended"),
                 "sagamore.compensation.suspended",

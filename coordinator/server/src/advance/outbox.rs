@@ -190,13 +190,15 @@ impl Letters {
 
     /// What is to be delivered next, if anything is there.
     pub fn try_next(&mut self) -> Option<NextLetter> {
-        if let Ok(letter) = self.letters.try_recv() {
-            return Some(NextLetter::Here(letter));
-        }
+        // First those that wait in the store: under load the others never end.
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = places.stored.len().min(LETTERS_MAX);
         let stored: Vec<u64> = places.stored.drain(..stored).collect();
-        (!stored.is_empty()).then_some(NextLetter::Stored(stored))
+        drop(places);
+        if !stored.is_empty() {
+            return Some(NextLetter::Stored(stored));
+        }
+        self.letters.try_recv().ok().map(NextLetter::Here)
     }
 }
 

@@ -21,34 +21,32 @@ pub(super) async fn list<S: Store>(State(api): State<Api<S>>) -> Response {
 }
 
 fn item(row: &IncidentRow) -> Value {
-    let (kind, state, error, cause, entry) = match &row.kind {
-        IncidentKind::Suspended(incident) => (
-            "suspended",
-            Some(incident.state.as_str()),
-            incident.error.as_str(),
-            incident.cause.as_deref(),
-            incident.entry.clone(),
-        ),
-        IncidentKind::SetAside(aside) => (
-            "set_aside",
-            None,
-            "Sagamore.SetAside",
-            Some(aside.problem.as_str()),
-            Value::Null,
-        ),
+    let mut item = match &row.kind {
+        IncidentKind::Suspended(incident) => json!({
+            "kind": "suspended",
+            "about": incident.about,
+            "state": Some(&incident.state).filter(|state| !state.is_empty()),
+            "error": incident.error,
+            "cause": incident.cause,
+            "entry": incident.entry,
+            "acts": incident.about.acts(),
+        }),
+        IncidentKind::SetAside(aside) => json!({
+            "kind": "set_aside",
+            "about": null,
+            "state": null,
+            "error": "Sagamore.SetAside",
+            "cause": aside.problem,
+            "entry": null,
+            "acts": ["retry"],
+        }),
     };
-    json!({
-        "execution": row.execution,
-        "execution_arn": row.execution_arn,
-        "incident": row.incident,
-        "kind": kind,
-        "state": state,
-        "error": error,
-        "cause": cause,
-        "entry": entry,
-        "opened_at": row.opened_at,
-    })
+    item["execution"] = json!(row.execution);
+    item["execution_arn"] = json!(row.execution_arn);
+    item["incident"] = json!(row.incident);
+    item["opened_at"] = json!(row.opened_at);
+    item
 }
 
 /// How many incidents a list shows.
-const INCIDENTS_MAX: u32 = 1_000;
+pub(super) const INCIDENTS_MAX: u32 = 1_000;

@@ -19,6 +19,7 @@ mod history;
 mod html;
 mod incidents;
 mod machines;
+mod metrics;
 mod operator;
 mod pages;
 mod rest;

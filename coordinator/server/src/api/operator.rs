@@ -319,8 +319,8 @@ fn refused(message: &str) -> Response {
 }
 
 /// What each kind of incident offers.
-const NOT_OFFERED: &str = "This can't be decided of this incident. A suspended undo takes retry (with arguments or without), skip, resolve \
-                           and abandon; a phase of undoing that takes too long takes retry and abandon.";
+const NOT_OFFERED: &str = "This can't be decided of this incident. GET /sagamore/v1/incidents lists under 'acts' what can. 'arguments' are \
+                           sent by the undo of a step only; 'output' is yielded by a state that failed at the pivot or past it.";
 /// The longest name of an operator, in characters.
 const BY_CHARACTERS_MAX: usize = 200;
 /// The longest reason, in characters.

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{health, incidents, operator, reviews, wire};
+use super::{health, incidents, metrics, operator, reviews, wire};
 use crate::commands::Commands;
 use crate::store::Store;
 
@@ -69,6 +69,7 @@ pub fn router<S: Store>(api: Api<S>) -> Router {
         .route("/", post(wire::answer::<S>).fallback(wire::wrong_method))
         .route("/health", get(health::alive))
         .route("/ready", get(health::ready::<S>))
+        .route("/metrics", get(metrics::metrics::<S>))
         .route("/reviews", get(reviews::inbox::<S>))
         .route(
             "/reviews/{token}",

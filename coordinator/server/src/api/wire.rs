@@ -59,7 +59,7 @@ pub(super) async fn wrong_method() -> Response {
         StatusCode::METHOD_NOT_ALLOWED,
         "MethodNotAllowed",
         "This is Sagamore's API, which AWS SDKs speak: POST / with the header X-Amz-Target. \
-         People look at /reviews, machines at /sagamore/v1/incidents, /health and /ready.",
+         People look at /reviews, machines at /sagamore/v1/incidents, /metrics, /health and /ready.",
     )
 }
 

@@ -1,9 +1,11 @@
 //! The command line: what it takes, and what needs no coordinator to be done.
 
 mod canvas;
+mod client;
 mod dev;
 mod graph;
 mod health;
+mod incidents;
 mod validate;
 mod watch;
 
@@ -17,6 +19,7 @@ pub use canvas::Canvas;
 pub use dev::Dev;
 pub use graph::Graph;
 pub use health::{Error as HealthError, health};
+pub use incidents::{Incidents, Rollback};
 pub use validate::validate;
 pub use watch::Watch;
 
@@ -54,6 +57,10 @@ pub enum Command {
     Graph(Graph),
     /// Follow an execution until it ends; exit with 0 if it succeeded
     Watch(Watch),
+    /// List what waits for an operator, and decide on it
+    Incidents(Incidents),
+    /// Stop an execution and undo what it did, whatever its machine says of a stop
+    Rollback(Rollback),
     /// Ask a coordinator whether its database answers and its broker is connected; exit with 1 if not
     Health {
         /// Where it is

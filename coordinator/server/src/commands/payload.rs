@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sagamore_interpreter::Payload;
-use sagamore_interpreter::limits::{PAYLOAD_BYTES_MAX, VALUE_DEPTH_MAX};
+use sagamore_interpreter::limits::{PAYLOAD_BYTES_MAX, VALUE_DEPTH_MAX, is_payload_too_deep};
 use serde_json::Value;
 
 /// Why a text is no payload.
@@ -38,22 +38,10 @@ pub fn read_payload(text: &str) -> Result<Payload, Unreadable> {
             Unreadable::NotJson(problem(text, &error))
         }
     })?;
-    if is_deeper(&value, VALUE_DEPTH_MAX) {
+    if is_payload_too_deep(&value) {
         return Err(Unreadable::TooDeep);
     }
     Ok(Arc::new(value))
-}
-
-/// Whether objects and arrays nest more than `levels` deep; recursion ends there, or at the parser's own limit.
-fn is_deeper(value: &Value, levels: usize) -> bool {
-    let Some(below) = levels.checked_sub(1) else {
-        return value.is_array() || value.is_object();
-    };
-    match value {
-        Value::Array(items) => items.iter().any(|item| is_deeper(item, below)),
-        Value::Object(members) => members.values().any(|member| is_deeper(member, below)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
 }
 
 /// What is wrong with the text. The commonest mistake, a bare word, is told as Step Functions tells it.

@@ -1,6 +1,5 @@
 //! `sagamore watch`: an execution, followed live until it ends.
 
-mod client;
 mod story;
 mod view;
 
@@ -15,7 +14,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::canvas::Canvas;
-use client::{Client, Error};
+use crate::cli::client::{Client, Error};
 use story::Story;
 use view::{Scene, Telling};
 
@@ -107,8 +106,8 @@ struct Watched {
     stories: BTreeMap<String, Story>,
     /// Where a person decides.
     review: Option<String>,
-    /// Where an operator has an undo tried again.
-    retry: Option<String>,
+    /// What an operator may decide, as a command.
+    decide: Option<String>,
     /// Why there is no news.
     trouble: Option<String>,
 }
@@ -128,12 +127,11 @@ impl Watched {
             looked += 1;
         }
         self.stories.retain(|told, _| arns.contains(told));
-        (self.review, self.retry) = (None, None);
+        (self.review, self.decide) = (None, None);
         if described["status"] == "RUNNING" {
             self.review = client.review(&arns)?;
-            if described["compensation"]["status"] == "SUSPENDED" {
-                self.retry = client.retry(&arns)?;
-            }
+            // That of a child holds it up, too.
+            self.decide = client.decision(&arns)?;
         }
         self.described = described;
         Ok(())
@@ -150,7 +148,7 @@ impl Watched {
             described: &self.described,
             stories: &self.stories,
             review: self.review.as_deref(),
-            retry: self.retry.as_deref(),
+            decide: self.decide.as_deref(),
             trouble: self.trouble.as_deref(),
         }
     }

@@ -6,13 +6,14 @@ use console::{Style, truncate_str};
 use serde_json::Value;
 
 use super::story::{Row, Standing, Story};
+use crate::cli::client::excerpt;
 
 /// All that is shown.
 pub(super) struct Scene<'a> {
     pub described: &'a Value,
     pub stories: &'a BTreeMap<String, Story>,
     pub review: Option<&'a str>,
-    pub retry: Option<&'a str>,
+    pub decide: Option<&'a str>,
     pub trouble: Option<&'a str>,
 }
 
@@ -110,11 +111,11 @@ impl Scene<'_> {
         let lines = [
             self.review
                 .map(|url| format!("{} {url}", asks.apply_to("decide:"))),
-            self.retry
-                .map(|url| format!("{} curl -X POST {url}", asks.apply_to("retry: "))),
+            self.decide
+                .map(|command| format!("{} {command}", asks.apply_to("decide:"))),
             text("error").map(|error| match text("cause") {
-                Some(cause) => format!("{error}: {}", excerpt(cause)),
-                None => error.to_owned(),
+                Some(cause) => format!("{}: {}", excerpt(error), excerpt(cause)),
+                None => excerpt(error),
             }),
             text("output").map(|output| format!("output {}", excerpt(output))),
             self.trouble.map(|trouble| {
@@ -130,7 +131,13 @@ impl Telling {
     /// A line for each state that stands otherwise than was said, and for all else that is new.
     pub(super) fn news(&mut self, scene: &Scene<'_>) -> Vec<String> {
         let rows = scene.rows().into_iter();
-        let rows = rows.map(|shown| (shown.1.name.clone(), plain(shown)));
+        // States of several executions may have one name.
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        let rows = rows.map(|shown| {
+            let which = seen.entry(shown.1.name.as_str()).or_default();
+            *which += 1;
+            (format!("{which} {}", shown.1.name), plain(shown))
+        });
         let (status, _) = scene.status();
         let head = (String::new(), format!("{} {status}", scene.name()));
         let tail = scene.tail().into_iter();
@@ -210,7 +217,7 @@ fn remarks(row: &Row, with_time: bool) -> String {
     {
         remarks.push(lasted((ended - begun).max(0.0)));
     }
-    remarks.extend(row.error.clone());
+    remarks.extend(row.error.as_deref().map(excerpt));
     match remarks.is_empty() {
         true => String::new(),
         false => format!("  {}", remarks.join(", ")),
@@ -224,21 +231,9 @@ fn lasted(seconds: f64) -> String {
     }
 }
 
-/// The begin of a text, on one line.
-fn excerpt(text: &str) -> String {
-    let mut line: String = text.chars().take(EXCERPT_MAX).collect();
-    line = line.replace(|c: char| c.is_control(), " ");
-    if text.chars().count() > EXCERPT_MAX {
-        line.push('…');
-    }
-    line
-}
-
 fn cut(line: &str, width: usize) -> String {
     truncate_str(line, width, "…").into_owned()
 }
-
-const EXCERPT_MAX: usize = 300;
 
 #[cfg(test)]
 mod tests {
@@ -276,7 +271,7 @@ mod tests {
                 described: &described,
                 stories: &stories,
                 review: Some("http://here/reviews/token"),
-                retry: None,
+                decide: None,
                 trouble: None,
             };
             let told = telling.news(&scene);

@@ -1,4 +1,4 @@
-//! What `sagamore watch` asks a coordinator.
+//! What the commands ask a coordinator.
 
 use std::time::Duration;
 
@@ -107,16 +107,39 @@ impl Client {
         Ok(review.and_then(|review| Some(review["url"].as_str()?.to_owned())))
     }
 
-    /// Where the first suspended undo of these executions is tried again.
-    pub(super) fn retry(&self, arns: &[String]) -> Result<Option<String>, Error> {
-        let listed = self.get("/sagamore/v1/incidents")?;
-        let incident = of_these(&listed, "incidents", arns);
-        Ok(incident.and_then(|incident| {
-            let execution = incident["execution"].as_str()?;
-            let number = incident["incident"].as_u64()?;
-            let path = format!("/sagamore/v1/incidents/{execution}/{number}/retry");
-            Some(format!("{}{path}", self.url))
+    /// The command that decides on the first incident of these executions.
+    pub(super) fn decision(&self, arns: &[String]) -> Result<Option<String>, Error> {
+        let incidents = self.incidents()?;
+        let mut of_these = incidents.iter().filter(|incident| {
+            let arn = incident["execution_arn"].as_str();
+            arn.is_some_and(|arn| arns.iter().any(|it| it == arn))
+        });
+        Ok(of_these.next().map(|incident| {
+            let acts = incident["acts"]
+                .as_array()
+                .map_or(&[] as &[_], Vec::as_slice);
+            let acts: Vec<&str> = acts.iter().filter_map(Value::as_str).collect();
+            let id = super::incidents::id(incident);
+            format!("sagamore incidents {} {id}", acts.join("|"))
         }))
+    }
+
+    /// What waits for an operator, the oldest first.
+    pub(super) fn incidents(&self) -> Result<Vec<Value>, Error> {
+        let mut listed = self.get("/sagamore/v1/incidents")?;
+        match listed["incidents"].take() {
+            Value::Array(incidents) => Ok(incidents),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Posts to an address of our own.
+    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .header("Content-Type", "application/json");
+        self.read(request.send(body.to_string()))
     }
 
     /// Calls Step Functions' `action`.
@@ -179,3 +202,16 @@ const CALL_MAX: Duration = Duration::from_secs(30);
 const PAGE: u32 = 1_000;
 /// The most that an answer of so many entries may have.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The begin of a text, on one line: what services say is not for a terminal to obey.
+pub(super) fn excerpt(text: &str) -> String {
+    let mut line: String = text.chars().take(EXCERPT_MAX).collect();
+    line = line.replace(|c: char| c.is_control(), " ");
+    if text.chars().count() > EXCERPT_MAX {
+        line.push('…');
+    }
+    line
+}
+
+/// The longest text that is shown, in characters.
+const EXCERPT_MAX: usize = 300;
