@@ -4,6 +4,7 @@
 //! and reproduced by giving them back: `SAGA=0c41… cargo test -p sagamore-tests --test sagas`.
 
 mod mirror;
+mod mutations;
 mod pictures;
 mod run;
 
@@ -30,7 +31,7 @@ fn every_saga_ends_and_leaves_nothing_behind() {
         max_shrink_iters: 20_000,
         ..Config::default()
     });
-    let outcome = runner.run(&vec(any::<u8>(), 0..BYTES_MAX), |bytes| {
+    let outcome = runner.run(&bytes(), |bytes| {
         run::saga(&bytes).map_err(|violation| {
             TestCaseError::fail(format!(
                 "{violation:#}\nSAGA={} cargo test -p sagamore-tests --test sagas",
@@ -41,6 +42,11 @@ fn every_saga_ends_and_leaves_nothing_behind() {
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
+}
+
+/// What makes a saga and all that happens to it.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..BYTES_MAX)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -14,6 +14,7 @@ mod history;
 mod ids;
 mod input;
 pub mod limits;
+pub mod mutation;
 pub mod query;
 mod retry;
 mod states;

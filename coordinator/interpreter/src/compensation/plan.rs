@@ -7,6 +7,7 @@
 use crate::execution::{Disposition, Entry, Execution, Subject};
 use crate::history::Target;
 use crate::ids::{EntryId, ScopeId};
+use crate::mutation::{self, Mutation};
 
 /// What a compensation can do now.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,7 +39,13 @@ pub(crate) fn frontier(execution: &Execution, scope: ScopeId, target: Target) ->
 
 fn chain(execution: &Execution, scope: ScopeId) -> Frontier {
     let last = last(execution, scope);
-    last.map(|last| entry(execution, last)).unwrap_or_default()
+    let mut frontier = last.map(|last| entry(execution, last)).unwrap_or_default();
+    if mutation::is(Mutation::UndoOutOfOrder)
+        && let Some(before) = last.and_then(|last| execution.ledger.get(&last.before?))
+    {
+        frontier.add(entry(execution, before));
+    }
+    frontier
 }
 
 /// The end of a scope's chain.

@@ -12,6 +12,7 @@ use crate::execution::{Broken, Phase, Subject, UndoPhase};
 use crate::history::{Event, Status, Target, Then, Trigger, TriggerKind};
 use crate::ids::{EntryId, Runner, ScopeId, Sequence};
 use crate::input::Ignored;
+use crate::mutation::{self, Mutation};
 
 impl Turn<'_> {
     /// The scope undoes the target, and then goes on. With nothing to undo it goes on at once.
@@ -22,7 +23,7 @@ impl Turn<'_> {
         then: Then,
         trigger: Trigger,
     ) -> Result<(), Broken> {
-        if target == Target::Scope {
+        if target == Target::Scope && !mutation::is(Mutation::GoOnWhileUndoing) {
             self.close_branches(scope, true)?;
         }
         let drain_until = self.let_go(scope, true)?;
@@ -139,7 +140,8 @@ impl Turn<'_> {
             }
             let waits_for_strays =
                 matches!(then, Then::Finish(_)) && !self.execution.head.strays.is_empty();
-            if !frontier.is_open && !waits_for_strays {
+            let is_open = frontier.is_open && !mutation::is(Mutation::EndEarly);
+            if !is_open && !waits_for_strays {
                 self.record(Event::CompensationEnded { scope })?;
                 self.after(scope, then)?;
                 has_progressed = true;

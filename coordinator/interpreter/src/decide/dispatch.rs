@@ -11,6 +11,7 @@ use crate::execution::Broken;
 use crate::history::{Event, Outcome, Payload, TaskScheduled};
 use crate::ids::{EntryId, Runner, ScopeId, Sequence};
 use crate::limits::{NESTING_MAX, is_payload_too_large};
+use crate::mutation::{self, Mutation};
 use crate::states;
 
 /// A Task that is about to be dispatched, whoever runs it.
@@ -99,7 +100,9 @@ impl<'a> Turn<'a> {
         delivery: &Delivery,
         deadline: Timestamp,
     ) -> Result<Sequence, Broken> {
-        self.arm(runner, errand)?;
+        if !mutation::is(Mutation::ArmAfterDispatch) {
+            self.arm(runner, errand)?;
+        }
         let (child, receipt) = match delivery {
             Delivery::Sent {
                 route: Route::Execution(child),
@@ -122,6 +125,9 @@ impl<'a> Turn<'a> {
         let resource = scheduled.resource.clone();
         let task = self.show(runner, Event::TaskScheduled(Box::new(scheduled)))?;
         self.show(runner, Event::TaskStarted { runner, resource })?;
+        if mutation::is(Mutation::ArmAfterDispatch) {
+            self.arm(runner, errand)?;
+        }
         Ok(task)
     }
 
@@ -252,6 +258,10 @@ impl<'a> Turn<'a> {
 
     /// The idempotency key of a visit. Source: the saga extension, "Keys".
     pub(crate) fn key(&self, visit: Sequence) -> String {
+        if mutation::is(Mutation::KeyPerAttempt) {
+            let attempt = self.execution.head.sequence;
+            return format!("{}/{visit}/{attempt}", self.execution.head.id);
+        }
         format!("{}/{visit}", self.execution.head.id)
     }
 

@@ -9,6 +9,7 @@ use crate::effect::{About, Incident};
 use crate::execution::{Activity, Broken, Phase};
 use crate::history::{Event, Outcome, Payload, Trigger};
 use crate::ids::{EntryId, Runner, ScopeId};
+use crate::mutation::{self, Mutation};
 
 impl Turn<'_> {
     /// An attempt has ended: when it was the pivot's and had its effect, nothing before it is undone any more.
@@ -24,7 +25,8 @@ impl Turn<'_> {
 
     pub(super) fn note_pivot(&mut self, entry: EntryId) -> Result<(), Broken> {
         let step = self.step(entry)?;
-        let is_committed = step.is_pivot && of_visit(&step.attempts) == Outcome::Committed;
+        let is_pivot = step.is_pivot && !mutation::is(Mutation::ForgetPivot);
+        let is_committed = is_pivot && of_visit(&step.attempts) == Outcome::Committed;
         if is_committed && self.execution.head.pivot.is_none() {
             self.record_letting_go(Event::PivotCommitted { entry })?;
         }

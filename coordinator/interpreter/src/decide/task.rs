@@ -13,6 +13,7 @@ use crate::history::{Event, Outcome, Payload};
 use crate::ids::{EntryId, Runner, Sequence};
 use crate::input::{Ignored, Reply};
 use crate::limits::is_payload_too_large;
+use crate::mutation::{self, Mutation};
 use crate::states;
 
 impl<'a> Turn<'a> {
@@ -285,7 +286,8 @@ impl<'a> Turn<'a> {
         let Reply::Success(result) = reply else {
             return Ok(Err(Ignored::TaskClosed));
         };
-        let Some(entry) = self.execution.entry_of_attempt(task) else {
+        let entry = self.execution.entry_of_attempt(task);
+        let Some(entry) = entry.filter(|_| !mutation::is(Mutation::DropLateSuccess)) else {
             return Ok(Err(Ignored::TaskClosed));
         };
         // One over the limit failed its task as Unknown, and is no better when it comes late.

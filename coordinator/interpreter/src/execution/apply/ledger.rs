@@ -9,6 +9,7 @@ use crate::execution::{
 use crate::history::{Event, HistoryRecord, Outcome, Payload, Trigger};
 use crate::ids::{EntryId, Sequence};
 use crate::input::CompensationEnd;
+use crate::mutation::{self, Mutation};
 
 impl Execution {
     pub(super) fn apply_ledger(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
@@ -143,6 +144,7 @@ impl Execution {
             }
             Disposition::NotExecuted if is_kept => self.dispose(entry, Disposition::Released),
             Disposition::NotExecuted => self.reopen(entry),
+            Disposition::Compensated if mutation::is(Mutation::ReopenRound) => self.reopen(entry),
             Disposition::Compensated | Disposition::Skipped | Disposition::Resolved => {
                 step.begin_round(step.disposition);
                 self.head.tally.shift(None, Disposition::Committed);

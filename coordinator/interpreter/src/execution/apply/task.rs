@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::execution::{Activity, Attempt, Broken, Execution, Flight, UndoProgress, Waiter};
 use crate::history::{Event, HistoryRecord, Outcome, Payload, TaskScheduled};
 use crate::ids::{EntryId, Runner, Sequence};
+use crate::mutation::{self, Mutation};
 
 /// What a failed attempt left: its error and cause.
 pub(super) type Failure<'a> = (&'a String, &'a Option<String>);
@@ -47,7 +48,11 @@ impl Execution {
                 ..
             } => {
                 self.follow(record, *runner)?;
-                self.attempt_ended(*runner, *task, Outcome::Unknown, None, Some((error, cause)))
+                let outcome = match mutation::is(Mutation::TimeoutMeansNothingDone) {
+                    true => Outcome::NotExecuted,
+                    false => Outcome::Unknown,
+                };
+                self.attempt_ended(*runner, *task, outcome, None, Some((error, cause)))
             }
             Event::RetryScheduled {
                 runner,
