@@ -77,6 +77,61 @@ async fn an_operator_decides_from_the_command_line() -> Result<()> {
     .await
 }
 
+/// What became of replies that changed nothing.
+#[tokio::test]
+async fn replies_that_change_nothing_are_kept() -> Result<()> {
+    in_world(async |world| {
+        let coordinator = Coordinator::start(world, &[]).await?;
+        let client = &coordinator.client;
+        let (step, late) = (world.queue("step").await?, world.queue("late").await?);
+        let machine = json!({
+            "StartAt": "Step",
+            "States": {
+                "Step": { "Type": "Task", "Resource": format!("queue:{step}"), "Next": "Late" },
+                "Late": {
+                    "Type": "Task",
+                    "Resource": format!("queue:{late}"),
+                    "TimeoutSeconds": 1,
+                    "Catch": [{ "ErrorEquals": ["States.ALL"], "Next": "Done" }],
+                    "End": true,
+                },
+                "Done": { "Type": "Succeed" },
+            },
+        });
+        let machine = client.create("replied", &machine).await?;
+        let execution = client.start(&machine, &json!({})).await?;
+        let asked = world.broker.take(&step).await?;
+        world.broker.reply(&asked, None, b"{}").await?;
+        world.broker.reply(&asked, None, b"{}").await?;
+        let asked = world.broker.take(&late).await?;
+        client.ended(&execution, END_MAX).await?;
+        let failure = br#"{"error": "Too.Late"}"#;
+        world.broker.reply(&asked, Some("failure"), failure).await?;
+        let path = format!("/sagamore/v1/executions/{execution}/replies");
+        let replies = until("both replies in the log", END_MAX, async || {
+            let replies = client.get(&path).await?.json()?["replies"].take();
+            Ok((replies.as_array().map(Vec::len) == Some(2)).then_some(replies))
+        })
+        .await?;
+        let shown = |which: usize, members: [&str; 4]| members.map(|it| replies[which][it].clone());
+        let members = ["state", "kind", "class", "error"];
+        assert_eq!(
+            json!(shown(0, members)),
+            json!(["Step", "success", "duplicate", null])
+        );
+        assert_eq!(
+            json!(shown(1, members)),
+            json!(["Late", "failure", "closed", "Too.Late"])
+        );
+        let because = replies[1]["because"].as_str().unwrap_or_default();
+        ensure!(because.starts_with("it timed out at "), "{because}");
+        let nobody = client.get("/sagamore/v1/executions/nobody/replies").await?;
+        assert_eq!(nobody.status, 404);
+        coordinator.stop().await
+    })
+    .await
+}
+
 /// A step whose undo is tried once; a stop leaves what was done, a rollback does not.
 fn saga(step: &str, undo: &str) -> Value {
     json!({

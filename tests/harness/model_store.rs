@@ -14,8 +14,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sagamore::store::{
     CoordinatorId, Created, DueWait, Error, EventWrite, ExecutionFilter, ExecutionRow, IncidentRow,
-    Loaded, MachineRow, NewMachine, PageKey, RevisionId, SetAside, Store, TaskRow, Unsent, Version,
-    WaitWriteKind, Want, Writes,
+    LateReplyRow, Loaded, MachineRow, NewMachine, PageKey, RevisionId, SetAside, Store, TaskRow,
+    Unsent, Version, WaitWriteKind, Want, Writes,
 };
 use sagamore_interpreter::{
     Entry, EntryId, Execution, ExecutionId, Head, HistoryRecord, Input, Scope, ScopeId, Sequence,
@@ -48,6 +48,7 @@ struct Tables {
     coordinators: BTreeMap<CoordinatorId, Lease>,
     commands: BTreeMap<String, Value>,
     asides: BTreeMap<ExecutionId, Aside>,
+    late: BTreeMap<(ExecutionId, Sequence, &'static str), LateReplyRow>,
     machines: BTreeMap<String, RevisionId>,
     revisions: BTreeMap<RevisionId, MachineRow>,
 }
@@ -375,6 +376,14 @@ impl Store for ModelStore {
 
     async fn incidents(&self, limit: u32) -> Result<Vec<IncidentRow>, Error> {
         self.read(|tables| tables.incidents(limit))
+    }
+
+    async fn late_replies(
+        &self,
+        execution: ExecutionId,
+        limit: u32,
+    ) -> Result<Vec<LateReplyRow>, Error> {
+        self.read(|tables| tables.late_replies(execution, limit))
     }
 
     async fn without_cause(&self, limit: u32) -> Result<Vec<ExecutionId>, Error> {

@@ -77,6 +77,7 @@ async fn forgets_what_is_old<S: Store>(
         let writes = Writes {
             turns: vec![turn],
             answers: Vec::new(),
+            late: Vec::new(),
         };
         store.transact(&Want::default(), |_| (writes, ())).await?;
         let taken = store.take_over(coordinator(2), 9, &|| 1).await?;
@@ -93,6 +94,7 @@ async fn answer<S: Store>(store: &S) -> Result<()> {
     let writes = Writes {
         turns: Vec::new(),
         answers: vec![("c".to_owned(), json!("done"))],
+        late: Vec::new(),
     };
     Ok(store.transact(&Want::default(), |_| (writes, ())).await?)
 }

@@ -148,6 +148,7 @@ async fn a_file_of_an_older_release_is_brought_up_to_date() -> Result<()> {
         let writes = Writes {
             turns: vec![turn],
             answers: Vec::new(),
+            late: Vec::new(),
         };
         store.transact(&Want::default(), |_| (writes, ())).await?;
         let unsent = store.unsent(coordinator, &[1, 2, 3]).await?;
@@ -171,6 +172,7 @@ async fn what_was_committed_is_there_after_a_crash() -> Result<()> {
             let writes = Writes {
                 turns: vec![turn],
                 answers: Vec::new(),
+                late: Vec::new(),
             };
             store.transact(&Want::default(), |_| (writes, ())).await?;
             let crashed = path.with_file_name(format!("{id}.db"));
@@ -209,6 +211,7 @@ async fn what_was_damaged_is_told_from_what_fails() -> Result<()> {
         let writes = Writes {
             turns: vec![turn],
             answers: Vec::new(),
+            late: Vec::new(),
         };
         store.transact(&Want::default(), |_| (writes, ())).await?;
         let mut other = connect(&path).await?;

@@ -20,6 +20,7 @@ async fn a_transaction_that_loses_its_connection_is_tried_again() -> Result<()> 
         let writes = || Writes {
             turns: vec![turn.clone()],
             answers: Vec::new(),
+            late: Vec::new(),
         };
         let runtime = tokio::runtime::Handle::current();
         let want = Want::default();
@@ -75,6 +76,7 @@ async fn the_model_loses_what_it_is_told_to_lose() -> Result<()> {
                     Writes {
                         turns: vec![turn],
                         answers: Vec::new(),
+                        late: Vec::new(),
                     },
                     (),
                 )

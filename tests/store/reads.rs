@@ -74,6 +74,10 @@ impl World {
                 .execution(id)
                 .await
                 .map(|row| row.map(|row| named.execution(row))))?;
+            all!(stores, "late_replies", |named| named
+                .store
+                .late_replies(id, ALL)
+                .await)?;
             all!(stores, "machine_of", |named| named
                 .store
                 .machine_of(id)

@@ -89,6 +89,7 @@ async fn write<S: Store>(store: &S, turn: TurnWrite) -> Result<(), Error> {
     let writes = Writes {
         turns: vec![turn],
         answers: Vec::new(),
+        late: Vec::new(),
     };
     store.transact(&Want::default(), |_| (writes, ())).await
 }
@@ -153,6 +154,7 @@ async fn turns_at_once_of_one_execution_follow_each_other<S: Store>(
                     Writes {
                         turns: vec![turn],
                         answers: Vec::new(),
+                        late: Vec::new(),
                     },
                     (),
                 )
@@ -185,6 +187,7 @@ async fn batches_that_overlap_do_not_deadlock<S: Store>(
                 Writes {
                     turns,
                     answers: Vec::new(),
+                    late: Vec::new(),
                 },
                 (),
             )
@@ -216,6 +219,7 @@ async fn batches_that_overlap_do_not_deadlock<S: Store>(
                     Writes {
                         turns: turns.collect(),
                         answers: Vec::new(),
+                        late: Vec::new(),
                     },
                     (),
                 )

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use sagamore::store::{CoordinatorId, MachineRow, SetAside, Store, Unsent, Want, Writes};
+use sagamore::store::{
+    CoordinatorId, LateReply, MachineRow, ReplyKind, SetAside, Store, Unsent, Want, Writes,
+};
 use sagamore_interpreter::{ExecutionId, Input, Sequence};
 use sagamore_tests::{Audited, Random, with_database, with_file};
 
@@ -170,6 +172,18 @@ impl World {
             writes.turns.push(match stored {
                 Some(stored) => turns.next(&stored, &machine),
                 None => turns.first(&machine, &name),
+            });
+        }
+        for _ in 0..self.random.below(3) {
+            let (execution, ..) = self.execution();
+            let kinds = ReplyKind::ALL;
+            let error = self.random.one_in(2).then(|| "E".to_owned());
+            writes.late.push(LateReply {
+                execution,
+                task: Sequence(1 + self.random.below(2)),
+                kind: *self.random.pick(&kinds).expect("there are kinds"),
+                at: now,
+                error,
             });
         }
         want.due = self.some_waits();

@@ -210,6 +210,7 @@ impl<S: Store> Named<S> {
         let writes = Writes {
             turns: writes.turns.iter().map(|turn| self.own(turn)).collect(),
             answers: writes.answers.clone(),
+            late: Vec::new(),
         };
         let decided = self.store.transact(want, |loaded| {
             note(loaded.now);

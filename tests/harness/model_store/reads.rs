@@ -119,6 +119,13 @@ impl Tables {
         rows
     }
 
+    pub(super) fn late_replies(&self, execution: ExecutionId, limit: u32) -> Vec<LateReplyRow> {
+        let rows = self.late.iter().filter(|((of, ..), _)| *of == execution);
+        rows.map(|(_, row)| row.clone())
+            .take(limit as usize)
+            .collect()
+    }
+
     pub(super) fn incidents(&self, limit: u32) -> Vec<IncidentRow> {
         let suspended = self.waits.iter().filter_map(|((execution, wait), row)| {
             let WaitWriteKind::Incident(incident) = &row.kind else {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::*;
-use sagamore::store::{Found, Outgoing, StoredExecution, TurnWrite, WaitWrite};
+use sagamore::store::{Found, LateReply, Outgoing, StoredExecution, TurnWrite, WaitWrite};
 
 impl Tables {
     pub(super) fn load(&self, want: &Want) -> Result<Loaded, Error> {
@@ -69,7 +69,33 @@ impl Tables {
         for (message_id, answer) in writes.answers {
             self.commands.entry(message_id).or_insert(answer);
         }
+        for reply in writes.late {
+            self.log(reply);
+        }
         Ok(())
+    }
+
+    fn log(&mut self, reply: LateReply) {
+        let LateReply {
+            execution,
+            task,
+            kind,
+            at,
+            error,
+        } = reply;
+        let at = floor(at);
+        let row = self.late.entry((execution, task, kind.as_str()));
+        let row = row.or_insert(LateReplyRow {
+            task,
+            kind,
+            times: 0,
+            first_at: at,
+            last_at: at,
+            error: None,
+        });
+        row.times += 1;
+        row.last_at = at;
+        row.error = error;
     }
 
     fn check(&self, turn: &TurnWrite) -> Result<(), Error> {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sagamore_interpreter::definition::Machine;
-use sagamore_interpreter::{ExecutionId, Ignored, Input, Sequence, begin, decide};
+use sagamore_interpreter::{ExecutionId, Ignored, Input, Reply, Sequence, begin, decide};
 
 use super::cache::{Cache, Cached};
 use super::outbox::Numbers;
 use super::write::Changes;
 use super::{Answer, Command, Error, Identity, Outbox, Publication, Request};
 use crate::alarm::Alarm;
-use crate::store::{self, Found, Loaded, RevisionId, Store, Want, Writes};
+use crate::store::{self, Found, LateReply, Loaded, ReplyKind, RevisionId, Store, Want, Writes};
 
 /// Takes batches: one lane's, or the simulation's.
 pub struct Batcher<S: Store> {
@@ -202,6 +202,33 @@ struct Deciding<'a> {
     requests: &'a [&'a Request],
 }
 
+/// A reply to a task that was over, for the log.
+fn late(request: &Request, at: Timestamp) -> Option<LateReply> {
+    let (task, kind, error) = match &request.input {
+        Input::Reply { task, reply } => match reply {
+            Reply::Success(_) => (*task, ReplyKind::Success, None),
+            Reply::Failure { error, .. } => (*task, ReplyKind::Failure, Some(error.clone())),
+            Reply::Unusable { error, .. } => (*task, ReplyKind::Unusable, Some(error.clone())),
+            Reply::Heartbeat => return None,
+        },
+        Input::DeadLettered { task, reason } => {
+            (*task, ReplyKind::DeadLettered, Some(reason.clone()))
+        }
+        Input::Unroutable { task, .. } => (*task, ReplyKind::Returned, None),
+        _ => return None,
+    };
+    Some(LateReply {
+        execution: request.execution,
+        task,
+        kind,
+        at,
+        error: error.map(|error| error.chars().take(LATE_ERROR_CHARACTERS_MAX).collect()),
+    })
+}
+
+/// Of the error of a late reply, what the log keeps, in characters.
+const LATE_ERROR_CHARACTERS_MAX: usize = 256;
+
 type Problem = (usize, String);
 
 impl Deciding<'_> {
@@ -253,6 +280,9 @@ impl Deciding<'_> {
                 continue;
             };
             works.insert(id, work);
+            if taken == Err(Ignored::TaskClosed) {
+                writes.late.extend(late(request, loaded.now));
+            }
             let answer = Answer {
                 at: loaded.now,
                 taken,

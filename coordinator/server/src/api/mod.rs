@@ -22,6 +22,7 @@ mod machines;
 mod metrics;
 mod operator;
 mod pages;
+mod replies;
 mod rest;
 mod review;
 mod review_page;

@@ -200,6 +200,13 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn incidents(&self, limit: u32)
     -> impl Future<Output = Result<Vec<IncidentRow>, Error>> + Send;
 
+    /// Replies to tasks of an execution that were over, in order of the tasks.
+    fn late_replies(
+        &self,
+        execution: ExecutionId,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<LateReplyRow>, Error>> + Send;
+
     /// Running executions that wait for nothing; there should be none (invariant 11).
     fn without_cause(
         &self,

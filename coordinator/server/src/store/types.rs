@@ -88,6 +88,86 @@ pub struct Writes {
     pub turns: Vec<TurnWrite>,
     /// Answers to commands, by message id.
     pub answers: Vec<(String, Value)>,
+    /// Replies that changed nothing.
+    pub late: Vec<LateReply>,
+}
+
+/// A reply to a task that was over: it changed nothing, and is kept for whoever asks what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateReply {
+    /// Whose task.
+    pub execution: ExecutionId,
+    /// The task.
+    pub task: Sequence,
+    /// What it said.
+    pub kind: ReplyKind,
+    /// When it came.
+    pub at: Timestamp,
+    /// Its error.
+    pub error: Option<String>,
+}
+
+/// What a reply says, or what the broker says in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReplyKind {
+    /// The work is done.
+    Success,
+    /// It failed.
+    Failure,
+    /// Nobody can read it.
+    Unusable,
+    /// The task message was dead-lettered.
+    DeadLettered,
+    /// The task message came back, since there is no queue for it.
+    Returned,
+}
+
+impl ReplyKind {
+    /// All of them.
+    pub const ALL: [ReplyKind; 5] = [
+        ReplyKind::Success,
+        ReplyKind::Failure,
+        ReplyKind::Unusable,
+        ReplyKind::DeadLettered,
+        ReplyKind::Returned,
+    ];
+
+    /// As it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReplyKind::Success => "success",
+            ReplyKind::Failure => "failure",
+            ReplyKind::Unusable => "unusable",
+            ReplyKind::DeadLettered => "dead_lettered",
+            ReplyKind::Returned => "returned",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Result<ReplyKind, super::Error> {
+        let known = ReplyKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text);
+        known.ok_or_else(|| {
+            super::Error::Refused(format!("there is no kind of reply {text:?}").into())
+        })
+    }
+}
+
+/// The replies of one kind to a task that was over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateReplyRow {
+    /// The task.
+    pub task: Sequence,
+    /// What they said.
+    pub kind: ReplyKind,
+    /// How many came.
+    pub times: u64,
+    /// When the first came.
+    pub first_at: Timestamp,
+    /// When the last did.
+    pub last_at: Timestamp,
+    /// The error of the last.
+    pub error: Option<String>,
 }
 
 /// What changed in one execution.

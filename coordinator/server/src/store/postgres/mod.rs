@@ -10,6 +10,7 @@ mod fault;
 mod incidents;
 mod load;
 mod machines;
+mod replies;
 mod take_over;
 mod transact;
 mod waits;
@@ -26,8 +27,9 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use self::fault::fault;
 use super::rows::Definitions;
 use super::{
-    CoordinatorId, Created, DueWait, Error, ExecutionFilter, ExecutionRow, IncidentRow, Loaded,
-    MachineRow, NewMachine, PageKey, SetAside, Store, TaskRow, Unsent, Want, Writes,
+    CoordinatorId, Created, DueWait, Error, ExecutionFilter, ExecutionRow, IncidentRow,
+    LateReplyRow, Loaded, MachineRow, NewMachine, PageKey, SetAside, Store, TaskRow, Unsent, Want,
+    Writes,
 };
 
 /// How long to wait for a connection before the store counts as not available.
@@ -228,6 +230,14 @@ impl Store for PostgresStore {
 
     async fn incidents(&self, limit: u32) -> Result<Vec<IncidentRow>, Error> {
         incidents::incidents(&self.pool, limit).await
+    }
+
+    async fn late_replies(
+        &self,
+        execution: ExecutionId,
+        limit: u32,
+    ) -> Result<Vec<LateReplyRow>, Error> {
+        replies::late_replies(&self.pool, execution, limit).await
     }
 
     async fn without_cause(&self, limit: u32) -> Result<Vec<ExecutionId>, Error> {

@@ -5,12 +5,16 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::QueryScalar;
 
 use super::fault::{clock, fault};
+use super::replies;
 use crate::store::convert::{number, overtaken, start_fault};
-use crate::store::rows::{Rows, StartRow};
+use crate::store::rows::{Rows, StartRow, late_columns};
 use crate::store::{Error, Writes};
 
 /// Writes all of it, or fails.
 pub(super) async fn write(connection: &mut PgConnection, writes: &Writes) -> Result<(), Error> {
+    if !writes.late.is_empty() {
+        replies::insert(connection, &late_columns(&writes.late)).await?;
+    }
     if writes.turns.is_empty() && writes.answers.is_empty() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! What the tables hold, whichever the database: how what is written becomes rows, and what rows tell when they are read.
 
 mod execution;
+mod late;
 mod machine;
 mod wait;
 mod write;
@@ -9,6 +10,7 @@ pub use execution::{
     Definitions, Row as ExecutionColumns, Stored, event_page, execution_row, found, page_start,
     parts, records, shown,
 };
+pub use late::{LateColumns, LateRow, late_columns, late_reply};
 pub use machine::{Revision, first_revision, next_revision};
 pub use wait::{
     DueColumns, EventColumns, IncidentColumns, OwnEvent, OwnMessage, TaskColumns, due_wait,

@@ -11,6 +11,7 @@ mod incidents;
 mod load;
 mod machines;
 mod open;
+mod replies;
 mod take_over;
 mod transact;
 mod waits;
@@ -29,8 +30,9 @@ use self::clock::Clock;
 use self::fault::fault;
 use super::rows::Definitions;
 use super::{
-    CoordinatorId, Created, DueWait, Error, ExecutionFilter, ExecutionRow, IncidentRow, Loaded,
-    MachineRow, NewMachine, PageKey, SetAside, Store, TaskRow, Unsent, Want, Writes,
+    CoordinatorId, Created, DueWait, Error, ExecutionFilter, ExecutionRow, IncidentRow,
+    LateReplyRow, Loaded, MachineRow, NewMachine, PageKey, SetAside, Store, TaskRow, Unsent, Want,
+    Writes,
 };
 
 /// Executions, their history and what they wait for, in a SQLite file.
@@ -218,6 +220,14 @@ impl Store for SqliteStore {
 
     async fn incidents(&self, limit: u32) -> Result<Vec<IncidentRow>, Error> {
         incidents::incidents(&self.readers, limit).await
+    }
+
+    async fn late_replies(
+        &self,
+        execution: ExecutionId,
+        limit: u32,
+    ) -> Result<Vec<LateReplyRow>, Error> {
+        replies::late_replies(&self.readers, execution, limit).await
     }
 
     async fn without_cause(&self, limit: u32) -> Result<Vec<ExecutionId>, Error> {

@@ -7,8 +7,9 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::fault::fault;
+use super::replies;
 use crate::store::convert::{overtaken, start_fault};
-use crate::store::rows::{EventRow, OpenRow, Rows, StartRow, TurnRow};
+use crate::store::rows::{EventRow, OpenRow, Rows, StartRow, TurnRow, late_columns};
 use crate::store::{Error, Version, Writes};
 
 /// Writes all of it, or fails.
@@ -42,6 +43,9 @@ pub(super) async fn write(
     }
     for row in rows.events {
         insert_event(connection, row).await?;
+    }
+    for row in late_columns(&writes.late) {
+        replies::insert(connection, &row).await?;
     }
     for (message_id, answer) in rows.answers {
         insert_answer(connection, message_id, answer, now).await?;
