@@ -9,6 +9,7 @@ mod bad_requests;
 mod children;
 mod commands;
 mod embedded;
+mod faults;
 mod machines;
 mod operator;
 mod plain_worker;
