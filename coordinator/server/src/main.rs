@@ -41,6 +41,10 @@ fn run() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Watch(watch) => watch.run(&mut io::stdout().lock()),
+        Command::Ledger(ledger) => {
+            ledger.run(&mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Incidents(incidents) => {
             incidents.run(&mut io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)

@@ -276,6 +276,11 @@ impl Entry {
 }
 
 impl Step {
+    /// Whether it had its effect, as far as its attempts tell.
+    pub fn outcome(&self) -> Outcome {
+        crate::compensation::of_visit(&self.attempts)
+    }
+
     /// The attempts that executions did and that may have had an effect, the last one first: what its undo asks of, one after the
     /// other.
     pub(crate) fn children(&self) -> impl Iterator<Item = (Sequence, ExecutionId)> {

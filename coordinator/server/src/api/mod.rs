@@ -18,6 +18,7 @@ mod health;
 mod history;
 mod html;
 mod incidents;
+mod ledger;
 mod machines;
 mod metrics;
 mod operator;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use sagamore_interpreter::{EntryId, Event, ExecutionId, HistoryRecord, Runner, ScopeId, Sequence};
+use sagamore_interpreter::{EntryId, Event, HistoryRecord, Runner, ScopeId, Sequence};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
+use super::ledger::execution_of;
 use super::rest;
 use super::router::Api;
 use crate::store::{LateReplyRow, ReplyKind, Store};
@@ -20,10 +20,7 @@ pub(super) async fn list<S: Store>(
     State(api): State<Api<S>>,
     Path(execution): Path<String>,
 ) -> Response {
-    let id = match execution.parse::<Uuid>() {
-        Ok(id) => ExecutionId(id),
-        Err(_) => ExecutionId::of(&execution),
-    };
+    let id = execution_of(&execution);
     let read = async {
         let rows = api.store().late_replies(id, REPLIES_MAX).await?;
         Ok::<_, crate::store::Error>((rows, api.store().history(id).await?))

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{health, incidents, metrics, operator, replies, reviews, wire};
+use super::{health, incidents, ledger, metrics, operator, replies, reviews, wire};
 use crate::commands::Commands;
 use crate::store::Store;
 
@@ -84,6 +84,10 @@ pub fn router<S: Store>(api: Api<S>) -> Router {
         .route(
             "/sagamore/v1/executions/{execution}/replies",
             get(replies::list::<S>),
+        )
+        .route(
+            "/sagamore/v1/executions/{execution}/ledger",
+            get(ledger::show::<S>),
         )
         .fallback(wire::no_such_address)
         .with_state(api)

@@ -1,5 +1,6 @@
 //! What the commands ask a coordinator.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -152,7 +153,8 @@ impl Client {
         self.read(request.send(input.to_string()))
     }
 
-    fn get(&self, path: &str) -> Result<Value, Error> {
+    /// Gets what is at an address of our own.
+    pub(super) fn get(&self, path: &str) -> Result<Value, Error> {
         self.read(self.agent.get(format!("{}{path}", self.url)).call())
     }
 
@@ -202,6 +204,17 @@ const CALL_MAX: Duration = Duration::from_secs(30);
 const PAGE: u32 = 1_000;
 /// The most that an answer of so many entries may have.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Writes a text; whoever stops reading has seen enough.
+pub(super) fn show(text: &str, output: &mut dyn Write) -> anyhow::Result<()> {
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
 
 /// The begin of a text, on one line: what services say is not for a terminal to obey.
 pub(super) fn excerpt(text: &str) -> String {

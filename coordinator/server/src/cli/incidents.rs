@@ -1,6 +1,6 @@
 //! `sagamore incidents` and `sagamore rollback`: what an operator sees and decides.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
@@ -8,7 +8,7 @@ use console::Style;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::client::{Client, excerpt};
+use super::client::{Client, excerpt, show};
 
 /// What to do with the open incidents.
 #[derive(Debug, Args)]
@@ -157,17 +157,6 @@ impl Rollback {
         };
         writeln!(output, "{}: {told}", self.execution)?;
         Ok(())
-    }
-}
-
-/// Writes a text; whoever stops reading has seen enough.
-fn show(text: &str, output: &mut dyn Write) -> anyhow::Result<()> {
-    match output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-    {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
     }
 }
 

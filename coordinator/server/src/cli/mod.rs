@@ -6,6 +6,7 @@ mod dev;
 mod graph;
 mod health;
 mod incidents;
+mod ledger;
 mod validate;
 mod watch;
 
@@ -20,6 +21,7 @@ pub use dev::Dev;
 pub use graph::Graph;
 pub use health::{Error as HealthError, health};
 pub use incidents::{Incidents, Rollback};
+pub use ledger::Ledger;
 pub use validate::validate;
 pub use watch::Watch;
 
@@ -57,6 +59,8 @@ pub enum Command {
     Graph(Graph),
     /// Follow an execution until it ends; exit with 0 if it succeeded
     Watch(Watch),
+    /// Show what an execution did that can be undone, and how each of it stands
+    Ledger(Ledger),
     /// List what waits for an operator, and decide on it
     Incidents(Incidents),
     /// Stop an execution and undo what it did, whatever its machine says of a stop
