@@ -76,6 +76,7 @@ async fn measure() -> Result<()> {
     );
     echo.stop(&url, &queues).await?;
     maps(&embedded).await?;
+    undone_maps(&embedded).await?;
     embedded.stop().await
 }
 
@@ -109,6 +110,40 @@ async fn maps(embedded: &Embedded) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Runs a Map whose items all have to be undone at each size: the time of it all per item, beside the smallest.
+async fn undone_maps(embedded: &Embedded) -> Result<()> {
+    let queues = ["each".to_owned(), "undo-each".to_owned()];
+    let url = &embedded.amqp_url;
+    let echo = Echo::start(url, &queues).await?;
+    let each = json!({
+        "Type": "Task", "Resource": "queue:each", "End": true,
+        "Compensate": { "Resource": "queue:undo-each", "Parameters": { "n.$": "$.Input.n" } },
+    });
+    let all = json!({
+        "Type": "Map", "MaxConcurrency": 40, "ResultPath": null, "Next": "No",
+        "ItemProcessor": { "StartAt": "Each", "States": { "Each": each } },
+    });
+    let no = json!({ "Type": "Fail", "Error": "No" });
+    let machine = json!({ "StartAt": "All", "States": { "All": all, "No": no } });
+    let machine = embedded.client.create("undone", &machine).await?;
+    let mut smallest = None;
+    for items in ITEMS {
+        let input: Vec<Value> = (0..items).map(|n| json!({ "n": n })).collect();
+        let begun = Instant::now();
+        let execution = embedded.client.start(&machine, &json!(input)).await?;
+        let ended = embedded.client.ended(&execution, MAP_MAX).await?;
+        ensure!(ended["compensation"]["status"] == "COMPENSATED", "{ended}");
+        let took = milliseconds(begun.elapsed()) / items as f64;
+        let first = *smallest.get_or_insert(took);
+        println!(
+            "a Map of {items:>6} items, all done and undone   {:>6.2} s, {took:.2} ms an item ({:.2} times)",
+            took * items as f64 / 1_000.0,
+            took / first
+        );
+    }
+    echo.stop(url, &queues).await
 }
 
 fn milliseconds(time: Duration) -> f64 {

@@ -10,5 +10,5 @@ mod tally;
 
 pub(crate) use input::entry_input;
 pub(crate) use outcome::{of_failure, of_visit};
-pub(crate) use plan::frontier;
+pub(crate) use plan::{frontier, is_busy};
 pub use tally::{CompensationStatus, Tally};

@@ -4,7 +4,7 @@
 //! a Map are independent of each other, each in reverse; of a Map no more at a time than `MaxConcurrency`. An entry that is settled
 //! has left its chain, so only the ends of chains are looked at.
 
-use crate::execution::{Disposition, Entry, Execution, Subject};
+use crate::execution::{Cursors, Disposition, Entry, Execution, Subject};
 use crate::history::Target;
 use crate::ids::{EntryId, ScopeId};
 use crate::mutation::{self, Mutation};
@@ -21,29 +21,36 @@ pub(crate) struct Frontier {
 }
 
 /// What the compensation of `target` in `scope` can do now.
-pub(crate) fn frontier(execution: &Execution, scope: ScopeId, target: Target) -> Frontier {
+pub(crate) fn frontier(
+    execution: &Execution,
+    cursors: &mut Cursors,
+    scope: ScopeId,
+    target: Target,
+) -> Frontier {
     match target {
-        Target::Scope => chain(execution, scope),
+        Target::Scope => chain(execution, cursors, scope),
         Target::Since(since) => match last(execution, scope) {
-            Some(last) if last.id.0 > since => entry(execution, last),
+            Some(last) if last.id.0 > since => entry(execution, cursors, last),
             _ => Frontier::default(),
         },
         Target::Group(None) => Frontier::default(),
         Target::Group(Some(group)) => execution
             .ledger
             .get(&group)
-            .map(|group| entry(execution, group))
+            .map(|group| entry(execution, cursors, group))
             .unwrap_or_default(),
     }
 }
 
-fn chain(execution: &Execution, scope: ScopeId) -> Frontier {
+fn chain(execution: &Execution, cursors: &mut Cursors, scope: ScopeId) -> Frontier {
     let last = last(execution, scope);
-    let mut frontier = last.map(|last| entry(execution, last)).unwrap_or_default();
+    let mut frontier = last
+        .map(|last| entry(execution, cursors, last))
+        .unwrap_or_default();
     if mutation::is(Mutation::UndoOutOfOrder)
         && let Some(before) = last.and_then(|last| execution.ledger.get(&last.before?))
     {
-        frontier.add(entry(execution, before));
+        frontier.add(entry(execution, cursors, before));
     }
     frontier
 }
@@ -54,7 +61,7 @@ fn last(execution: &Execution, scope: ScopeId) -> Option<&Entry> {
     execution.ledger.get(&last)
 }
 
-fn entry(execution: &Execution, entry: &Entry) -> Frontier {
+fn entry(execution: &Execution, cursors: &mut Cursors, entry: &Entry) -> Frontier {
     match &entry.subject {
         Subject::Step(step) => Frontier {
             ready: match step.disposition.awaits_undo() {
@@ -67,38 +74,65 @@ fn entry(execution: &Execution, entry: &Entry) -> Frontier {
         Subject::Group(branches) => {
             let mut all = Frontier::default();
             for branch in branches {
-                all.add(chain(execution, *branch));
+                all.add(chain(execution, cursors, *branch));
             }
             all
         }
         Subject::Iterations {
             scopes,
             concurrency,
-        } => iterations(execution, scopes, *concurrency),
+        } => iterations(execution, cursors, entry.id, scopes, *concurrency as usize),
     }
 }
 
 /// Those under way go on; others begin in order of their index, as far as there is room.
-fn iterations(execution: &Execution, scopes: &[ScopeId], concurrency: u32) -> Frontier {
+fn iterations(
+    execution: &Execution,
+    cursors: &mut Cursors,
+    id: EntryId,
+    scopes: &[ScopeId],
+    concurrency: usize,
+) -> Frontier {
+    let known = cursors.0.get(&id).copied();
+    let mut cursor = known.unwrap_or_else(|| execution.find_cursor(scopes));
+    execution.move_cursor(&mut cursor, scopes);
     let (mut all, mut waiting, mut busy) = (Frontier::default(), Vec::new(), 0);
-    for scope in scopes {
-        let iteration = chain(execution, *scope);
+    for scope in &scopes[cursor.settled..cursor.begun] {
+        let iteration = chain(execution, cursors, *scope);
         if iteration.is_busy {
             busy += 1;
             all.add(iteration);
-        } else if iteration.ready.is_empty() {
-            all.is_open |= iteration.is_open;
-        } else {
-            all.is_open = true;
+        } else if !iteration.ready.is_empty() {
             waiting.push(iteration);
         }
     }
-    let room = (concurrency as usize).saturating_sub(busy);
-    waiting
-        .into_iter()
-        .take(room)
-        .for_each(|next| all.add(next));
+    let mut room = concurrency.saturating_sub(busy);
+    for next in waiting.into_iter().take(room) {
+        room -= 1;
+        all.add(next);
+    }
+    while room > 0 && cursor.begun < scopes.len() {
+        let iteration = chain(execution, cursors, scopes[cursor.begun]);
+        cursor.begun += 1;
+        if !iteration.ready.is_empty() {
+            room -= 1;
+            all.add(iteration);
+        }
+    }
+    all.is_open = cursor.settled < scopes.len();
+    cursors.0.insert(id, cursor);
     all
+}
+
+/// Whether an undo of this branch or iteration is out, or waits for its next attempt.
+pub(crate) fn is_busy(execution: &Execution, scope: ScopeId) -> bool {
+    let last = last(execution, scope);
+    last.is_some_and(|last| match &last.subject {
+        Subject::Step(step) => step.disposition == Disposition::Compensating,
+        Subject::Group(inner) | Subject::Iterations { scopes: inner, .. } => {
+            inner.iter().any(|inner| is_busy(execution, *inner))
+        }
+    })
 }
 
 impl Frontier {

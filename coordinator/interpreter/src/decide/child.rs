@@ -356,6 +356,9 @@ impl Turn<'_> {
 
     /// The entries that are not settled and whose steps other executions did.
     fn open_children(&self) -> Vec<EntryId> {
+        if !self.machine.has_children {
+            return Vec::new();
+        }
         let open = self.execution.ledger.values().filter(|entry| {
             let step = entry.step().filter(|step| !step.disposition.is_settled());
             step.is_some_and(|step| step.undo.is_none() && step.children().next().is_some())

@@ -115,7 +115,8 @@ impl Turn<'_> {
         if !self.execution.head.is_compensating {
             return Ok(has_progressed);
         }
-        let scopes = self.execution.scopes.values();
+        let undoing = self.execution.undoing.iter();
+        let scopes = undoing.filter_map(|scope| self.execution.scopes.get(scope));
         let goals = scopes.filter_map(|scope| match &scope.phase {
             Phase::Compensating(goal) => Some((
                 scope.id,
@@ -131,7 +132,9 @@ impl Turn<'_> {
             if !still.is_some_and(|it| matches!(it.phase, Phase::Compensating(_))) {
                 continue;
             }
-            let frontier = frontier(self.execution, scope, target);
+            let mut cursors = std::mem::take(&mut self.execution.cursors);
+            let frontier = frontier(self.execution, &mut cursors, scope, target);
+            self.execution.cursors = cursors;
             if may_start {
                 for entry in &frontier.ready {
                     self.start_undo(*entry, &trigger)?;

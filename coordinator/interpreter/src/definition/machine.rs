@@ -55,6 +55,8 @@ pub struct Block {
 pub struct Machine {
     pub(crate) blocks: Vec<Block>,
     pub(crate) states: HashMap<StateName, State>,
+    /// Whether some Task waits for an execution that it starts.
+    pub(crate) has_children: bool,
     /// The states that some `Through` names.
     pub(crate) marks: HashSet<StateName>,
     /// `TimeoutSeconds` of the machine; `None` is no limit.

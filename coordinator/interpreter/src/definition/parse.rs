@@ -92,8 +92,13 @@ impl Parser {
             StateKind::Compensate(compensate) => compensate.through.clone(),
             _ => None,
         });
+        let has_children = states.values().any(|state| match &state.kind {
+            StateKind::Task(task) => task.resource.waits_for_child(),
+            _ => false,
+        });
         Some(Machine {
             blocks,
+            has_children,
             marks: marks.collect(),
             states,
             timeout: timeout.map(|seconds| SignedDuration::from_secs(seconds.into())),

@@ -89,6 +89,11 @@ impl Execution {
                 "the index of waits differs from what scopes and entries wait for",
             ));
         }
+        if self.undoing != self.derive_undoing() {
+            return Err(Broken::new(
+                "the index of scopes that undo differs from the scopes",
+            ));
+        }
         let steps = || self.ledger.values().filter_map(|entry| entry.step());
         let count = |wanted: fn(Disposition) -> bool| {
             let all = steps().flat_map(|step| step.past.iter().chain([&step.disposition]));

@@ -4,6 +4,7 @@
 //! one small row for the head, one per scope and one per ledger entry, written only when touched.
 
 mod apply;
+mod cursors;
 mod entry;
 mod flight;
 mod invariants;
@@ -11,11 +12,12 @@ mod items;
 mod scope;
 mod touched;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use cursors::{Cursor, Cursors};
 pub use entry::{Attempt, Disposition, Entry, Step, Subject, Undo, UndoProgress};
 pub use flight::Flight;
 pub use invariants::Broken;
@@ -41,6 +43,9 @@ pub struct Execution {
     pub(crate) waits: BTreeMap<Sequence, Waiter>,
     /// The items of the Maps that run, by the scopes that hold their iterations.
     pub(crate) items: ItemsCache,
+    /// The scopes that undo: an index, derived.
+    pub(crate) undoing: BTreeSet<ScopeId>,
+    pub(crate) cursors: Cursors,
     touched: Touched,
 }
 
@@ -224,10 +229,13 @@ impl Execution {
             ledger: ledger.into_iter().map(|entry| (entry.id, entry)).collect(),
             head,
             waits: BTreeMap::new(),
+            undoing: BTreeSet::new(),
+            cursors: Cursors::default(),
             items: ItemsCache::default(),
             touched: Touched::default(),
         };
         execution.waits = execution.derive_waits();
+        execution.undoing = execution.derive_undoing();
         execution
     }
 
@@ -237,7 +245,7 @@ impl Execution {
     }
 
     /// The waits that ended since the last call.
-    pub(crate) fn take_closed(&mut self) -> std::collections::BTreeSet<Sequence> {
+    pub(crate) fn take_closed(&mut self) -> BTreeSet<Sequence> {
         std::mem::take(&mut self.touched.closed)
     }
 
@@ -259,6 +267,12 @@ impl Execution {
             .rev()
             .find(|(_, entry)| entry.has_attempt(task))
             .map(|(id, _)| *id)
+    }
+
+    fn derive_undoing(&self) -> BTreeSet<ScopeId> {
+        let scopes = self.scopes.values();
+        let undoing = scopes.filter(|scope| matches!(scope.phase, Phase::Compensating(_)));
+        undoing.map(|scope| scope.id).collect()
     }
 
     fn derive_waits(&self) -> BTreeMap<Sequence, Waiter> {

@@ -52,8 +52,6 @@ impl Execution {
         for scope in self.entry(group)?.subject.inner().to_vec() {
             self.scope(scope)?.is_covered = true;
         }
-        let inside = self.ledger.values().filter(|entry| entry.is_open());
-        let inside = inside.filter(|entry| self.is_inside(entry.id, group));
-        self.release(inside.map(|entry| entry.id).collect())
+        self.release(self.open_inside(group))
     }
 }

@@ -1,6 +1,6 @@
 //! The chains of the ledger: entries join at the end, and leave it once they are settled.
 
-use crate::execution::{Activity, Broken, Entry, Execution, Phase, Scope, Subject};
+use crate::execution::{Activity, Broken, Cursor, Entry, Execution, Phase, Scope, Subject};
 use crate::history::Target;
 use crate::ids::{EntryId, ScopeId, Sequence};
 
@@ -50,7 +50,10 @@ impl Execution {
             }
         }
         match group {
-            Some(group) => self.rejoin(group),
+            Some(group) => {
+                self.cursors.0.remove(&group);
+                self.rejoin(group)
+            }
             None => Ok(true),
         }
     }
@@ -134,12 +137,6 @@ impl Execution {
         open.map(|other| other.id)
             .filter(|other| self.undone_by(*other) == Some(scope))
             .collect()
-    }
-
-    /// Whether the entry stands in a branch or iteration that this one holds, be it deep inside.
-    pub(super) fn is_inside(&self, entry: EntryId, group: EntryId) -> bool {
-        self.scopes_around(entry)
-            .any(|scope| scope.group == Some(group))
     }
 
     /// Whether the entry is undone, if at all, with a Parallel or Map around it.
@@ -240,16 +237,15 @@ impl Execution {
     }
 
     fn prune_chain(&mut self, id: ScopeId) {
+        let Some(mut last) = self.scopes.get(&id).map(|scope| scope.last_entry) else {
+            return;
+        };
+        while let Some(entry) = last.filter(|last| self.is_settled(*last)) {
+            last = self.ledger.get(&entry).and_then(|entry| entry.before);
+        }
         let Some(scope) = self.scopes.get(&id) else {
             return;
         };
-        let mut last = scope.last_entry;
-        while let Some(entry) = last.and_then(|last| self.ledger.get(&last)) {
-            if !self.is_settled(entry) {
-                break;
-            }
-            last = entry.before;
-        }
         if last != scope.last_entry {
             self.touched.scope(id);
         }
@@ -263,15 +259,70 @@ impl Execution {
         }
     }
 
-    fn is_settled(&self, entry: &Entry) -> bool {
-        match &entry.subject {
-            Subject::Step(step) => step.disposition.is_settled(),
-            Subject::Group(_) | Subject::Iterations { .. } => entry
-                .subject
-                .inner()
-                .iter()
-                .filter_map(|inner| self.scopes.get(inner))
-                .all(|inner| inner.last_entry.is_none()),
+    fn is_settled(&mut self, id: EntryId) -> bool {
+        let mut cursors = std::mem::take(&mut self.cursors);
+        let is_settled = self
+            .ledger
+            .get(&id)
+            .is_some_and(|entry| match &entry.subject {
+                Subject::Step(step) => step.disposition.is_settled(),
+                Subject::Group(branches) => branches.iter().all(|branch| self.is_undone(*branch)),
+                Subject::Iterations { scopes, .. } => {
+                    let cursor = cursors
+                        .0
+                        .entry(id)
+                        .or_insert_with(|| self.find_cursor(scopes));
+                    self.move_cursor(cursor, scopes);
+                    cursor.settled == scopes.len()
+                }
+            });
+        self.cursors = cursors;
+        is_settled
+    }
+
+    /// Where the undoing of these iterations is.
+    pub(crate) fn find_cursor(&self, scopes: &[ScopeId]) -> Cursor {
+        let is_begun = |scope: &ScopeId| crate::compensation::is_busy(self, *scope);
+        let mut cursor = Cursor {
+            settled: 0,
+            begun: scopes.iter().rposition(is_begun).map_or(0, |last| last + 1),
+        };
+        self.move_cursor(&mut cursor, scopes);
+        cursor
+    }
+
+    /// Leaves behind what is settled.
+    pub(crate) fn move_cursor(&self, cursor: &mut Cursor, scopes: &[ScopeId]) {
+        let settled = scopes[cursor.settled..].iter();
+        cursor.settled += settled.take_while(|scope| self.is_undone(**scope)).count();
+        cursor.begun = cursor.begun.max(cursor.settled);
+    }
+
+    /// Whether nothing is left to be settled in a branch or iteration.
+    fn is_undone(&self, scope: ScopeId) -> bool {
+        let scope = self.scopes.get(&scope);
+        scope.is_none_or(|scope| scope.last_entry.is_none())
+    }
+
+    /// What is not settled inside a Parallel or Map that is over.
+    pub(crate) fn open_inside(&self, group: EntryId) -> Vec<EntryId> {
+        let mut open = Vec::new();
+        let mut groups = vec![group];
+        while let Some(group) = groups.pop() {
+            let inner = self.ledger.get(&group).map(|group| group.subject.inner());
+            for scope in inner.into_iter().flatten() {
+                let last = self.scopes.get(scope).and_then(|scope| scope.last_entry);
+                let mut next = last.and_then(|last| self.ledger.get(&last));
+                while let Some(entry) = next {
+                    if entry.is_open() {
+                        open.push(entry.id);
+                    } else if entry.step().is_none() {
+                        groups.push(entry.id);
+                    }
+                    next = entry.before.and_then(|before| self.ledger.get(&before));
+                }
+            }
         }
+        open
     }
 }

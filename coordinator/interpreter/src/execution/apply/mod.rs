@@ -196,6 +196,7 @@ impl Execution {
                     position: left.map(Box::new),
                 };
                 self.scope(*scope)?.phase = Phase::Compensating(Box::new(goal));
+                self.undoing.insert(*scope);
                 self.mark_undone(*scope, *target, sequence)?;
                 self.head.is_compensating = true;
                 if let Some(until) = phase_until {
@@ -236,6 +237,7 @@ impl Execution {
             }
             self.touched.scope(scope.id);
         }
+        self.undoing.clear();
         self.head.is_compensating = false;
         self.end_phase();
     }
@@ -330,6 +332,7 @@ impl Execution {
 
     fn end_compensation(&mut self, scope: ScopeId) -> Result<(), Broken> {
         let compensating = std::mem::replace(&mut self.scope(scope)?.phase, Phase::Between);
+        self.undoing.remove(&scope);
         let Phase::Compensating(goal) = compensating else {
             return Err(Broken::new(format!(
                 "scope {} does not compensate",
@@ -361,6 +364,7 @@ impl Execution {
         if let Some((wait, _)) = wait {
             self.close_wait(wait);
         }
+        self.undoing.remove(&scope);
         let position = match std::mem::replace(&mut self.scope(scope)?.phase, into) {
             Phase::At(position) => Some(*position),
             Phase::Compensating(goal) => goal.position.map(|position| *position),
@@ -390,10 +394,7 @@ impl Execution {
     }
 
     fn note_compensating(&mut self) {
-        self.head.is_compensating = self
-            .scopes
-            .values()
-            .any(|scope| matches!(scope.phase, Phase::Compensating(_)));
+        self.head.is_compensating = !self.undoing.is_empty();
     }
 
     fn close_wait(&mut self, wait: Sequence) {
