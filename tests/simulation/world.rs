@@ -197,7 +197,7 @@ impl World {
                 let input = Input::Stop {
                     error: Some("Stopped".to_owned()),
                     cause: None,
-                    rolls_back: false,
+                    rolls_back: execution % 2 == 1,
                     parent: None,
                 };
                 Request {

@@ -4,11 +4,11 @@
 //! else; here are the rules it follows.
 
 mod input;
+mod ledger;
 mod outcome;
 mod plan;
-mod tally;
 
 pub(crate) use input::entry_input;
+pub use ledger::{CompensationStatus, Disposition, Tally};
 pub(crate) use outcome::{of_failure, of_visit};
 pub(crate) use plan::{frontier, is_busy};
-pub use tally::{CompensationStatus, Tally};

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Flight, Held, Waiter};
+use crate::compensation::Disposition;
 use crate::definition::StateName;
 use crate::history::{Outcome, Payload, Trigger, present};
 use crate::ids::{EntryId, ExecutionId, ScopeId, Sequence};
@@ -119,53 +120,6 @@ pub struct Attempt {
     /// The execution that did it, when one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<ExecutionId>,
-}
-
-/// How an entry stands. Source: the saga extension, "The ledger".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are the specification's own")]
-pub enum Disposition {
-    Armed,
-    Committed,
-    NotExecuted,
-    Unknown,
-    Released,
-    Compensating,
-    Compensated,
-    Suspended,
-    Skipped,
-    Resolved,
-    Abandoned,
-}
-
-impl Disposition {
-    /// Whether nothing more happens to it in this round.
-    pub fn is_settled(self) -> bool {
-        match self {
-            Disposition::NotExecuted
-            | Disposition::Released
-            | Disposition::Compensated
-            | Disposition::Skipped
-            | Disposition::Resolved
-            | Disposition::Abandoned => true,
-            Disposition::Armed
-            | Disposition::Committed
-            | Disposition::Unknown
-            | Disposition::Compensating
-            | Disposition::Suspended => false,
-        }
-    }
-
-    /// Whether it is undone once its turn comes.
-    pub fn awaits_undo(self) -> bool {
-        matches!(self, Disposition::Committed | Disposition::Unknown)
-    }
-
-    /// Whether the effect is gone, be it that an operator says so.
-    pub fn is_undone(self) -> bool {
-        matches!(self, Disposition::Compensated | Disposition::Resolved)
-    }
 }
 
 /// The undo of an entry, in one round.
@@ -343,15 +297,5 @@ impl Step {
         self.round += 1;
         self.undo = None;
         self.undo_again = false;
-    }
-}
-
-impl From<Outcome> for Disposition {
-    fn from(outcome: Outcome) -> Disposition {
-        match outcome {
-            Outcome::Committed => Disposition::Committed,
-            Outcome::NotExecuted => Disposition::NotExecuted,
-            Outcome::Unknown => Disposition::Unknown,
-        }
     }
 }

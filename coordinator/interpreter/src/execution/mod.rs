@@ -17,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use crate::compensation::Disposition;
 pub(crate) use cursors::{Cursor, Cursors};
-pub use entry::{Attempt, Disposition, Entry, Step, Subject, Undo, UndoProgress};
+pub use entry::{Attempt, Entry, Step, Subject, Undo, UndoProgress};
 pub use flight::Flight;
 pub use invariants::Broken;
 pub(crate) use items::{Items, ItemsCache};

@@ -1,8 +1,69 @@
-//! How many entries stand where, and the one word that sums it up.
+//! How an entry stands, how many stand where, and the one word that sums it up. Source: the saga extension, "The ledger".
+//!
+//! `Armed → Committed | NotExecuted | Unknown`, then `Released`, or `Compensating → Compensated | Suspended | Skipped | Resolved |
+//! Abandoned`. Settled are NotExecuted, Released, Compensated, Skipped, Resolved and Abandoned; a success that shows after that begins the
+//! next round.
 
 use serde::{Deserialize, Serialize};
 
-use crate::execution::Disposition;
+use crate::history::Outcome;
+
+/// How an entry stands. Source: the saga extension, "The ledger".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are the specification's own")]
+pub enum Disposition {
+    Armed,
+    Committed,
+    NotExecuted,
+    Unknown,
+    Released,
+    Compensating,
+    Compensated,
+    Suspended,
+    Skipped,
+    Resolved,
+    Abandoned,
+}
+
+impl Disposition {
+    /// Whether nothing more happens to it in this round.
+    pub fn is_settled(self) -> bool {
+        match self {
+            Disposition::NotExecuted
+            | Disposition::Released
+            | Disposition::Compensated
+            | Disposition::Skipped
+            | Disposition::Resolved
+            | Disposition::Abandoned => true,
+            Disposition::Armed
+            | Disposition::Committed
+            | Disposition::Unknown
+            | Disposition::Compensating
+            | Disposition::Suspended => false,
+        }
+    }
+
+    /// Whether it is undone once its turn comes.
+    pub fn awaits_undo(self) -> bool {
+        matches!(self, Disposition::Committed | Disposition::Unknown)
+    }
+
+    /// Whether the effect is gone, be it that an operator says so.
+    pub fn is_undone(self) -> bool {
+        matches!(self, Disposition::Compensated | Disposition::Resolved)
+    }
+}
+
+impl From<Outcome> for Disposition {
+    fn from(outcome: Outcome) -> Disposition {
+        match outcome {
+            Outcome::Committed => Disposition::Committed,
+            Outcome::NotExecuted => Disposition::NotExecuted,
+            Outcome::Unknown => Disposition::Unknown,
+        }
+    }
+}
 
 /// Counts of the ledger's entries, kept so that nobody has to read the ledger for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
