@@ -49,6 +49,7 @@ async fn an_operator_decides_from_the_command_line() -> Result<()> {
         assert_eq!(again.delivery.data, arguments.as_bytes());
         world.broker.reply(&again, None, b"{}").await?;
         assert_eq!(compensation(client, &first).await?, "COMPENSATED");
+        check_ledger(client, &first).await?;
 
         // Each other act, and what the saga comes to.
         for (act, ends) in [
@@ -75,6 +76,17 @@ async fn an_operator_decides_from_the_command_line() -> Result<()> {
         coordinator.stop().await
     })
     .await
+}
+
+/// What is printed of the ledger of an execution whose one step was undone.
+async fn check_ledger(client: &Client, execution: &str) -> Result<()> {
+    let ledger = told(client, &["ledger", execution]).await?;
+    let name = execution.rsplit(':').next().unwrap_or_default();
+    let lines: Vec<&str> = ledger.lines().collect();
+    let head = format!("operated:{name}  ABORTED, COMPENSATED");
+    let line = "  Step  Compensated  committed, undone as number 1";
+    assert_eq!(lines, [head.as_str(), line]);
+    Ok(())
 }
 
 /// What became of replies that changed nothing.
