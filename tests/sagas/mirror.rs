@@ -14,15 +14,16 @@ use sagamore_tests::saga::Saga;
 use serde_json::Value;
 
 /// A reference, and the names that both have for things.
+#[derive(Clone)]
 pub struct Mirror {
-    reference: Reference,
+    pub reference: Reference,
     /// How much of the history is known.
     known: usize,
     visits: BTreeMap<String, u32>,
     places: BTreeMap<ScopeId, Label>,
     entries: BTreeMap<EntryId, Label>,
     rounds: BTreeMap<EntryId, u32>,
-    tasks: BTreeMap<Sequence, Task>,
+    pub tasks: BTreeMap<Sequence, Task>,
     timers: BTreeMap<Sequence, Label>,
     incidents: BTreeMap<Sequence, Label>,
 }

@@ -6,7 +6,7 @@ use super::run::{Doing, EntryId, Reference, VisitId};
 use super::undoing::Compensation;
 
 /// One round of the entry of one visit.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub visit: VisitId,
     pub round: u32,
@@ -54,7 +54,7 @@ pub(super) enum Outcome {
 }
 
 /// The Task that undoes one round of an entry.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Undo {
     pub doing: UndoDoing,
     /// The latest attempt; 0 before the first.

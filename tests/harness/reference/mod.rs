@@ -4,6 +4,7 @@
 //! over all there is. What it takes is an [`Input`]; what can be told from outside afterwards is its [`Snapshot`].
 //! Source: the saga extension; where it leaves something open, the function that decides says so.
 
+mod adopt;
 mod boundary;
 mod errors;
 mod ledger;
@@ -11,6 +12,7 @@ mod model;
 mod operator;
 mod run;
 mod snapshot;
+mod standing;
 mod steps;
 #[cfg(test)]
 mod tests;

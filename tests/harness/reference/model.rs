@@ -17,7 +17,7 @@ pub(super) struct Machine {
 }
 
 /// The `CompensationPolicy`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Policy {
     /// Whether StopExecution abandons what was done.
     pub stop_abandons: bool,

@@ -12,7 +12,7 @@ use super::model::{self, Kind, Machine, Policy, State};
 use super::undoing::Compensation;
 
 /// One execution of a machine.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reference {
     pub(super) policy: Policy,
     pub(super) input: Value,
@@ -45,7 +45,7 @@ pub(super) struct EntryId(pub usize);
 pub(super) const TOP: ScopeId = ScopeId(0);
 
 /// The top level, one branch or one iteration, in one try of its composite.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Scope {
     pub machine: Arc<Machine>,
     /// The visit of the Parallel or Map it is in.
@@ -55,7 +55,7 @@ pub(super) struct Scope {
     pub condition: Condition,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Condition {
     /// Goes forward, or undoes in order to go on.
     Open,
@@ -69,7 +69,7 @@ pub(super) enum Condition {
 }
 
 /// One visit of a state.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Visit {
     pub label: Label,
     pub scope: ScopeId,

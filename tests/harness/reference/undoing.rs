@@ -11,12 +11,12 @@ use super::model::{Kind, retrier};
 use super::run::{Condition, Doing, EntryId, Reference, ScopeId, VisitId, read};
 
 /// The undoing of a part of the execution.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Compensation {
-    region: Region,
+    pub region: Region,
     /// All visits in the region, when it began. Nothing is entered there while it runs.
     pub covers: BTreeSet<VisitId>,
-    then: Then,
+    pub then: Then,
     pub runs: bool,
 }
 

@@ -13,7 +13,7 @@ use sagamore_interpreter::{
 use super::ledger::Ledger;
 
 /// Follows a history record by record.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Guard {
     /// The fold of the history so far, made without `decide`.
     fold: Option<Execution>,

@@ -7,7 +7,7 @@ use sagamore_interpreter::execution::Disposition;
 use sagamore_interpreter::{EntryId, Event, Execution, HistoryRecord, ScopeId};
 
 /// What was seen of the ledger.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Ledger {
     /// The scope that a branch's Parallel stands in.
     parents: BTreeMap<ScopeId, ScopeId>,

@@ -7,7 +7,7 @@ use sagamore_interpreter::execution::Disposition;
 use sagamore_interpreter::{EntryId, Event, Execution, HistoryRecord, ScopeId, Sequence, Status};
 
 /// What the services did, by the key of the step.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Services {
     effects: BTreeMap<String, Effect>,
 }
