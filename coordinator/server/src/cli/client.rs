@@ -3,8 +3,29 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::{Value, json};
 use ureq::Agent;
+
+/// Where the coordinator is.
+#[derive(Debug, Args)]
+pub(super) struct Place {
+    /// Where the coordinator is
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SAGAMORE_URL",
+        default_value = "http://127.0.0.1:8083",
+        global = true
+    )]
+    url: String,
+}
+
+impl Place {
+    pub(super) fn client(&self) -> Client {
+        Client::new(&self.url)
+    }
+}
 
 /// A coordinator at an address.
 pub(super) struct Client {
@@ -39,7 +60,7 @@ impl Error {
 }
 
 impl Client {
-    pub(super) fn new(url: &str) -> Client {
+    fn new(url: &str) -> Client {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(CALL_MAX))

@@ -8,7 +8,7 @@ use console::Style;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::client::{Client, excerpt, show};
+use super::client::{Client, Place, excerpt, show};
 
 /// What to do with the open incidents.
 #[derive(Debug, Args)]
@@ -17,20 +17,6 @@ pub struct Incidents {
     act: Option<Act>,
     #[command(flatten)]
     place: Place,
-}
-
-/// Where the coordinator is.
-#[derive(Debug, Args)]
-struct Place {
-    /// Where the coordinator is
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "SAGAMORE_URL",
-        default_value = "http://127.0.0.1:8083",
-        global = true
-    )]
-    url: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,7 +70,7 @@ impl Incidents {
     /// # Errors
     /// Nobody answers, there is no such incident, or the decision is refused.
     pub fn run(&self, output: &mut dyn Write) -> anyhow::Result<()> {
-        let client = Client::new(&self.place.url);
+        let client = self.place.client();
         let (name, decision, more) = match &self.act {
             None | Some(Act::List) => return show(&list(&client)?, output),
             Some(Act::Retry {
@@ -135,7 +121,7 @@ impl Rollback {
     /// # Errors
     /// Nobody answers, or there is no such execution.
     pub fn run(&self, output: &mut dyn Write) -> anyhow::Result<()> {
-        let client = Client::new(&self.place.url);
+        let client = self.place.client();
         let arn = client.find(&self.execution)?;
         let about = json!({ "executionArn": arn });
         let before = client.call("DescribeExecution", &about)?;

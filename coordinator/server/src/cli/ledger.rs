@@ -7,7 +7,7 @@ use clap::Args;
 use console::Style;
 use serde_json::{Value, json};
 
-use super::client::{Client, Error, excerpt, show};
+use super::client::{Client, Error, Place, excerpt, show};
 
 /// Whose ledger to show, and where.
 #[derive(Debug, Args)]
@@ -15,14 +15,8 @@ pub struct Ledger {
     /// The execution: its ARN, or MACHINE:NAME
     #[arg(value_name = "EXECUTION")]
     execution: String,
-    /// Where the coordinator is
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "SAGAMORE_URL",
-        default_value = "http://127.0.0.1:8083"
-    )]
-    url: String,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Ledger {
@@ -31,7 +25,7 @@ impl Ledger {
     /// # Errors
     /// Nobody answers, or there is no such execution.
     pub fn run(&self, output: &mut dyn Write) -> anyhow::Result<()> {
-        let client = Client::new(&self.url);
+        let client = self.place.client();
         let arn = client.find(&self.execution)?;
         let mut rows = Vec::new();
         let whole = gather(&client, &arn, 0, &mut rows)?;

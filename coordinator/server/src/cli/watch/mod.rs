@@ -14,7 +14,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::canvas::Canvas;
-use crate::cli::client::{Client, Error};
+use crate::cli::client::{Client, Error, Place};
 use story::Story;
 use view::{Scene, Telling};
 
@@ -24,14 +24,8 @@ pub struct Watch {
     /// The execution: its ARN, or MACHINE:NAME
     #[arg(value_name = "EXECUTION")]
     execution: String,
-    /// Where the coordinator is
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "SAGAMORE_URL",
-        default_value = "http://127.0.0.1:8083"
-    )]
-    url: String,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Watch {
@@ -41,7 +35,7 @@ impl Watch {
     /// # Errors
     /// There is no such execution, or nobody answers at the start. A coordinator that goes away later is waited for.
     pub fn run(&self, output: &mut dyn Write) -> anyhow::Result<ExitCode> {
-        let client = Client::new(&self.url);
+        let client = self.place.client();
         let arn = client.find(&self.execution)?;
         let mut watched = Watched::default();
         watched.look(&client, &arn)?;
