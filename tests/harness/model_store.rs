@@ -378,6 +378,10 @@ impl Store for ModelStore {
         self.read(|tables| tables.incidents(limit))
     }
 
+    async fn open_incidents(&self) -> Result<(u64, Option<Timestamp>), Error> {
+        self.read(Tables::open_incidents)
+    }
+
     async fn late_replies(
         &self,
         execution: ExecutionId,

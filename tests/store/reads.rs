@@ -92,6 +92,8 @@ impl World {
             all!(stores, "incidents", |named| untimed(&named.store, limit)
                 .await)?;
         }
+        all!(stores, "open_incidents", |named| counted(&named.store)
+            .await)?;
         all!(stores, "without_cause", |named| named
             .store
             .without_cause(ALL)
@@ -160,6 +162,15 @@ async fn event_pages<S: Store>(
         after = last.event_id;
         pages.push(records);
     }
+}
+
+/// How many incidents a store counts, once that is held to those it lists.
+async fn counted<S: Store>(store: &S) -> Result<u64, Error> {
+    let (open, oldest) = store.open_incidents().await?;
+    let listed = store.incidents(ALL).await?;
+    let first = listed.first().map(|row| row.opened_at);
+    assert_eq!((open, oldest), (listed.len() as u64, first));
+    Ok(open)
 }
 
 /// Incidents without the moment at which an execution was set aside: each store has its own clock for that.

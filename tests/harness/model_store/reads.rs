@@ -156,6 +156,12 @@ impl Tables {
         rows
     }
 
+    pub(super) fn open_incidents(&self) -> (u64, Option<Timestamp>) {
+        let incidents = self.incidents(u32::MAX);
+        let oldest = incidents.first().map(|row| row.opened_at);
+        (incidents.len() as u64, oldest)
+    }
+
     pub(super) fn without_cause(&self, limit: u32) -> Vec<ExecutionId> {
         let is_idle = |row: &&ExecutionTable| {
             let id = row.head.id;

@@ -49,4 +49,4 @@ fn item(row: &IncidentRow) -> Value {
 }
 
 /// How many incidents a list shows.
-pub(super) const INCIDENTS_MAX: u32 = 1_000;
+const INCIDENTS_MAX: u32 = 1_000;

@@ -7,26 +7,23 @@ use jiff::Timestamp;
 use metrics::{describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
-use super::incidents::INCIDENTS_MAX;
 use super::rest;
 use super::router::Api;
 use crate::store::Store;
 
-/// `GET /metrics`: `sagamore_incidents_open`, which counts no further than 1,000, and `sagamore_incident_oldest_seconds`, 0 while
-/// none is open. Read from the store, so that every coordinator says the same.
+/// `GET /metrics`: `sagamore_incidents_open`, and `sagamore_incident_oldest_seconds`, 0 while none is open. Read from the store, so
+/// that every coordinator says the same.
 pub(super) async fn metrics<S: Store>(State(api): State<Api<S>>) -> Response {
-    let incidents = match api.store().incidents(INCIDENTS_MAX).await {
-        Ok(incidents) => incidents,
+    let (open, oldest) = match api.store().open_incidents().await {
+        Ok(counted) => counted,
         Err(error) => return rest::fault(error),
     };
-    let oldest = incidents.iter().map(|row| row.opened_at).min();
     let age = oldest.map(|opened_at| Timestamp::now().duration_since(opened_at).as_secs_f64());
     let recorder = PrometheusBuilder::new().build_recorder();
     with_local_recorder(&recorder, || {
         describe_gauge!(OPEN, "Incidents that wait for an operator");
         describe_gauge!(OLDEST, "For how long the oldest of them has waited");
-        let open = u32::try_from(incidents.len()).unwrap_or(INCIDENTS_MAX);
-        gauge!(OPEN).set(open);
+        gauge!(OPEN).set(u32::try_from(open).unwrap_or(u32::MAX));
         gauge!(OLDEST).set(age.unwrap_or(0.0).max(0.0));
     });
     let text = recorder.handle().render();

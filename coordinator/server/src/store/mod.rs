@@ -200,6 +200,11 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn incidents(&self, limit: u32)
     -> impl Future<Output = Result<Vec<IncidentRow>, Error>> + Send;
 
+    /// How many incidents are open, and since when the oldest is.
+    fn open_incidents(
+        &self,
+    ) -> impl Future<Output = Result<(u64, Option<Timestamp>), Error>> + Send;
+
     /// Replies to tasks of an execution that were over, in order of the tasks.
     fn late_replies(
         &self,

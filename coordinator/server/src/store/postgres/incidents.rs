@@ -1,10 +1,11 @@
 //! What an operator decides: undos that failed for good, and executions with an input that can't be taken.
 
+use jiff::Timestamp;
 use sagamore_interpreter::{ExecutionId, Input, Sequence};
 use sqlx::{PgConnection, PgPool};
 
 use super::fault::{clock, fault};
-use crate::store::convert::{json, number, parsed, row};
+use crate::store::convert::{json, moment, number, parsed, row};
 use crate::store::rows::{IncidentColumns, incident, set_aside_arn};
 use crate::store::{Error, IncidentRow, SetAside};
 
@@ -118,4 +119,14 @@ pub(super) async fn incidents(pool: &PgPool, limit: u32) -> Result<Vec<IncidentR
         .await
         .map_err(fault)?;
     rows.into_iter().map(incident).collect()
+}
+
+/// See [`Store::open_incidents`](crate::store::Store::open_incidents).
+pub(super) async fn open_incidents(pool: &PgPool) -> Result<(u64, Option<Timestamp>), Error> {
+    const SQL: &str = "SELECT count(*), min(opened_at) FROM (
+            SELECT opened_at FROM waits WHERE kind = 3
+            UNION ALL SELECT opened_at FROM set_asides) AS incidents";
+    let query = sqlx::query_as(SQL).fetch_one(pool);
+    let (count, oldest): (i64, Option<i64>) = query.await.map_err(fault)?;
+    Ok((count.cast_unsigned(), oldest.map(moment).transpose()?))
 }

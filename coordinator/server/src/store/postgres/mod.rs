@@ -232,6 +232,10 @@ impl Store for PostgresStore {
         incidents::incidents(&self.pool, limit).await
     }
 
+    async fn open_incidents(&self) -> Result<(u64, Option<Timestamp>), Error> {
+        incidents::open_incidents(&self.pool).await
+    }
+
     async fn late_replies(
         &self,
         execution: ExecutionId,

@@ -1,11 +1,12 @@
 //! What an operator decides: undos that failed for good, and executions with an input that can't be taken.
 
+use jiff::Timestamp;
 use sagamore_interpreter::{ExecutionId, Input, Sequence};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::SqliteStore;
 use super::fault::fault;
-use crate::store::convert::{json, number, parsed, row};
+use crate::store::convert::{json, moment, number, parsed, row};
 use crate::store::rows::{IncidentColumns, incident, set_aside_arn};
 use crate::store::{Error, IncidentRow, SetAside};
 
@@ -98,4 +99,16 @@ pub(super) async fn incidents(readers: &SqlitePool, limit: u32) -> Result<Vec<In
         .await
         .map_err(fault)?;
     rows.into_iter().map(incident).collect()
+}
+
+/// See [`Store::open_incidents`](crate::store::Store::open_incidents).
+pub(super) async fn open_incidents(
+    readers: &SqlitePool,
+) -> Result<(u64, Option<Timestamp>), Error> {
+    const SQL: &str = "SELECT count(*), min(opened_at) FROM (
+            SELECT opened_at FROM waits WHERE kind = 3
+            UNION ALL SELECT opened_at FROM set_asides) AS incidents";
+    let query = sqlx::query_as(SQL).fetch_one(readers);
+    let (count, oldest): (i64, Option<i64>) = query.await.map_err(fault)?;
+    Ok((count.cast_unsigned(), oldest.map(moment).transpose()?))
 }

@@ -222,6 +222,10 @@ impl Store for SqliteStore {
         incidents::incidents(&self.readers, limit).await
     }
 
+    async fn open_incidents(&self) -> Result<(u64, Option<Timestamp>), Error> {
+        incidents::open_incidents(&self.readers).await
+    }
+
     async fn late_replies(
         &self,
         execution: ExecutionId,
