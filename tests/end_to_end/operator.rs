@@ -4,6 +4,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use sagamore_interpreter::limits::{PAYLOAD_BYTES_MAX, VALUE_DEPTH_MAX};
 use sagamore_tests::live::{Client, Coordinator, World, binary, in_world, until, within};
 use serde_json::{Value, json};
 
@@ -38,6 +39,7 @@ async fn an_operator_decides_from_the_command_line() -> Result<()> {
         );
         let metrics = client.get("/metrics").await?.body;
         ensure!(metrics.contains("sagamore_incidents_open 1\n"), "{metrics}");
+        check_arguments(client).await?;
         let arguments = r#"{"by":"hand"}"#;
         let retried = told(
             client,
@@ -76,6 +78,24 @@ async fn an_operator_decides_from_the_command_line() -> Result<()> {
         coordinator.stop().await
     })
     .await
+}
+
+/// What could not be stored or read again is not sent by an undo.
+async fn check_arguments(client: &Client) -> Result<()> {
+    let incidents = client.get("/sagamore/v1/incidents").await?.json()?;
+    let first = &incidents["incidents"][0];
+    let (execution, incident) = (first["execution"].as_str(), &first["incident"]);
+    let execution = execution.unwrap_or_default();
+    let retry = format!("/sagamore/v1/incidents/{execution}/{incident}/retry");
+    let deep = (0..=VALUE_DEPTH_MAX).fold(json!(7), |inner, _| json!([inner]));
+    let large = json!("x".repeat(PAYLOAD_BYTES_MAX));
+    for arguments in [deep, large] {
+        let body = json!({ "arguments": arguments });
+        let refused = client.post(&retry, &body).await?;
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        ensure!(refused.body.contains("'arguments'"), "{}", refused.body);
+    }
+    Ok(())
 }
 
 /// What is printed of the ledger of an execution whose one step was undone.
@@ -117,7 +137,7 @@ async fn replies_that_change_nothing_are_kept() -> Result<()> {
         world.broker.reply(&asked, None, b"{}").await?;
         let asked = world.broker.take(&late).await?;
         client.ended(&execution, END_MAX).await?;
-        let failure = br#"{"error": "Too.Late"}"#;
+        let failure = br#"{"error": "Too\u0000Late"}"#;
         world.broker.reply(&asked, Some("failure"), failure).await?;
         let path = format!("/sagamore/v1/executions/{execution}/replies");
         let replies = until("both replies in the log", END_MAX, async || {
@@ -133,7 +153,7 @@ async fn replies_that_change_nothing_are_kept() -> Result<()> {
         );
         assert_eq!(
             json!(shown(1, members)),
-            json!(["Late", "failure", "closed", "Too.Late"])
+            json!(["Late", "failure", "closed", "Too\u{fffd}Late"])
         );
         let because = replies[1]["because"].as_str().unwrap_or_default();
         ensure!(because.starts_with("it timed out at "), "{because}");

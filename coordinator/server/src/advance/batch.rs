@@ -222,8 +222,19 @@ fn late(request: &Request, at: Timestamp) -> Option<LateReply> {
         task,
         kind,
         at,
-        error: error.map(|error| error.chars().take(LATE_ERROR_CHARACTERS_MAX).collect()),
+        error: error.map(|error| as_kept(&error)),
     })
+}
+
+/// An error as the log keeps it. Postgres has no text with a NUL in it.
+fn as_kept(error: &str) -> String {
+    let start = error.chars().take(LATE_ERROR_CHARACTERS_MAX);
+    start
+        .map(|character| match character {
+            '\0' => char::REPLACEMENT_CHARACTER,
+            other => other,
+        })
+        .collect()
 }
 
 /// Of the error of a late reply, what the log keeps, in characters.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::rest;
 use super::router::{Api, read_body};
 use crate::advance::{Answer, Error as AdvanceError, Request};
-use crate::commands::Members;
+use crate::commands::{Members, payload_of};
 use crate::store::{SetAside, Store};
 
 /// `POST /sagamore/v1/incidents/{execution}/{incident}/{act}`, `act` being `retry`, `skip`, `resolve` or `abandon`: with
@@ -138,8 +138,11 @@ async fn read_act(act: &str, body: Body) -> Result<Act, Unusable> {
             .map_err(|error| unusable(format!("the body is not JSON: {error}")))?,
     };
     let members = Members::of(&request).map_err(|error| unusable(error.message))?;
-    let given = |member| members.get(member).cloned().map(Payload::new);
-    let (arguments, output) = (given("arguments"), given("output"));
+    let given = |member| {
+        let payload = members.get(member).map(payload_of).transpose();
+        payload.map_err(|problem| unusable(format!("'{member}' can't be used: {problem}")))
+    };
+    let (arguments, output) = (given("arguments")?, given("output")?);
     let is_retry = act == "retry";
     if arguments.is_some() && !is_retry {
         let message = "'arguments' are what retry sends; leave them out".to_owned();

@@ -42,14 +42,14 @@ pub(super) async fn list<S: Store>(
 #[derive(Default)]
 struct Told {
     state: String,
-    /// What ended it first: the kind of reply, when it was one, and the word for it.
-    end: Option<(Option<ReplyKind>, &'static str, String)>,
+    /// What ended it first, the kind of reply or its timeout, and when.
+    end: Option<(Option<ReplyKind>, String)>,
 }
 
 fn item(row: &LateReplyRow, tasks: &HashMap<Sequence, Told>) -> Value {
     let told = tasks.get(&row.task);
     let end = told.and_then(|told| told.end.as_ref());
-    let is_same = end.is_some_and(|(kind, ..)| *kind == Some(row.kind));
+    let is_same = end.is_some_and(|(answer, _)| *answer == Some(row.kind));
     json!({
         "task": row.task,
         "state": told.map(|told| &told.state),
@@ -60,7 +60,11 @@ fn item(row: &LateReplyRow, tasks: &HashMap<Sequence, Told>) -> Value {
         "error": row.error,
         "class": if is_same { "duplicate" } else { "closed" },
         "because": match end {
-            Some((_, word, at)) => format!("{word} at {at}"),
+            Some((Some(ReplyKind::Success), at)) => {
+                format!("it was answered with a success at {at}")
+            }
+            Some((Some(_), at)) => format!("it was answered with a failure at {at}"),
+            Some((None, at)) => format!("it timed out at {at}"),
             None => "nobody waited for it any more".to_owned(),
         },
     })
@@ -71,15 +75,14 @@ fn tasks(history: &[HistoryRecord]) -> HashMap<Sequence, Told> {
     let mut places: HashMap<ScopeId, &str> = HashMap::new();
     let mut entries: HashMap<EntryId, String> = HashMap::new();
     for record in history {
-        let mut ends = |task: &Sequence, kind: Option<ReplyKind>, word: &'static str| {
-            let told = tasks.entry(*task).or_default();
-            told.end
-                .get_or_insert_with(|| (kind, word, format!("{:.3}", record.at)));
-        };
-        match &record.event {
-            Event::StateEntered { scope, name, .. } => drop(places.insert(*scope, name.as_str())),
+        let (task, answer) = match &record.event {
+            Event::StateEntered { scope, name, .. } => {
+                places.insert(*scope, name.as_str());
+                continue;
+            }
             Event::EntryArmed { state, .. } | Event::CompositeArmed { state, .. } => {
                 entries.insert(EntryId(record.sequence), format!("Compensate({state})"));
+                continue;
             }
             Event::TaskScheduled(scheduled) => {
                 let state = match scheduled.runner {
@@ -87,35 +90,81 @@ fn tasks(history: &[HistoryRecord]) -> HashMap<Sequence, Told> {
                     Runner::Undo(entry) => entries.get(&entry).cloned(),
                 };
                 tasks.entry(record.sequence).or_default().state = state.unwrap_or_default();
+                continue;
             }
             Event::TaskSucceeded { task, .. } | Event::EntryUpgraded { task, .. } => {
-                ends(
-                    task,
-                    Some(ReplyKind::Success),
-                    "it was answered with a success",
-                );
+                (task, Some(ReplyKind::Success))
             }
-            Event::TaskFailed { task, .. } => {
-                ends(
-                    task,
-                    Some(ReplyKind::Failure),
-                    "it was answered with a failure",
-                );
-            }
-            Event::TaskTimedOut { task, .. } => ends(task, None, "it timed out"),
-            Event::EntryDrained { task, error, .. } => match error {
-                None => ends(
-                    task,
-                    Some(ReplyKind::Success),
-                    "it was answered with a success",
-                ),
-                Some(_) => ends(task, None, "its scope was undone"),
+            Event::TaskFailed { task, .. } => (task, Some(ReplyKind::Failure)),
+            Event::TaskTimedOut { task, .. } => (task, None),
+            Event::EntryDrained { task, error, .. } => match error.as_deref() {
+                None => (task, Some(ReplyKind::Success)),
+                Some("States.Timeout") => (task, None),
+                Some(_) => (task, Some(ReplyKind::Failure)),
             },
-            _ => {}
-        }
+            _ => continue,
+        };
+        let end = &mut tasks.entry(*task).or_default().end;
+        end.get_or_insert_with(|| (answer, format!("{:.3}", record.at)));
     }
     tasks
 }
 
 /// How many rows are shown.
 const REPLIES_MAX: u32 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use sagamore_interpreter::Outcome;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(error: Option<&str>, kind: ReplyKind, expected: [&str; 2]) {
+        let task = Sequence(4);
+        let drained = HistoryRecord {
+            sequence: Sequence(9),
+            at: Timestamp::UNIX_EPOCH,
+            event_id: None,
+            previous_event_id: 0,
+            event: Event::EntryDrained {
+                entry: EntryId(Sequence(3)),
+                task,
+                outcome: Outcome::Unknown,
+                result: None,
+                error: error.map(str::to_owned),
+                cause: None,
+            },
+        };
+        let row = LateReplyRow {
+            task,
+            kind,
+            times: 1,
+            first_at: Timestamp::UNIX_EPOCH,
+            last_at: Timestamp::UNIX_EPOCH,
+            error: None,
+        };
+        let item = item(&row, &tasks(&[drained]));
+        assert_eq!(
+            [&item["class"], &item["because"]],
+            expected,
+            "{error:?} {kind:?}"
+        );
+    }
+
+    #[test]
+    fn an_answer_in_the_grace_of_a_closed_scope_is_an_answer() {
+        let succeeded = "it was answered with a success at 1970-01-01T00:00:00.000Z";
+        check(None, ReplyKind::Success, ["duplicate", succeeded]);
+        let failed = "it was answered with a failure at 1970-01-01T00:00:00.000Z";
+        check(Some("No"), ReplyKind::Failure, ["duplicate", failed]);
+        check(Some("No"), ReplyKind::Success, ["closed", failed]);
+        let timed_out = "it timed out at 1970-01-01T00:00:00.000Z";
+        check(
+            Some("States.Timeout"),
+            ReplyKind::Failure,
+            ["closed", timed_out],
+        );
+    }
+}

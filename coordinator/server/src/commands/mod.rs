@@ -18,5 +18,5 @@ pub use arn::{MachineArn, execution_id, machine_arn};
 pub use error::ApiError;
 pub use members::Members;
 pub use name::check_name;
-pub use payload::{Unreadable, read_payload};
+pub use payload::{Unreadable, payload_of, read_payload};
 pub use start::{Commands, start_request};

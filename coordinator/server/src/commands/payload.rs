@@ -44,6 +44,14 @@ pub fn read_payload(text: &str) -> Result<Payload, Unreadable> {
     Ok(Arc::new(value))
 }
 
+/// Takes a value that was read with others for a payload.
+///
+/// # Errors
+/// See [`Unreadable`].
+pub fn payload_of(value: &Value) -> Result<Payload, Unreadable> {
+    read_payload(&value.to_string())
+}
+
 /// What is wrong with the text. The commonest mistake, a bare word, is told as Step Functions tells it.
 fn problem(text: &str, error: &serde_json::Error) -> String {
     let word: String = text
