@@ -115,23 +115,13 @@ impl Turn<'_> {
         if !self.execution.head.is_compensating {
             return Ok(has_progressed);
         }
-        let undoing = self.execution.undoing.iter();
-        let scopes = undoing.filter_map(|scope| self.execution.scopes.get(scope));
-        let goals = scopes.filter_map(|scope| match &scope.phase {
-            Phase::Compensating(goal) => Some((
-                scope.id,
-                goal.target,
-                goal.then.clone(),
-                goal.trigger.clone(),
-            )),
-            _ => None,
-        });
-        for (scope, target, then, trigger) in goals.collect::<Vec<_>>() {
-            // The end of another may have ended the execution.
-            let still = self.execution.scopes.get(&scope);
-            if !still.is_some_and(|it| matches!(it.phase, Phase::Compensating(_))) {
+        for scope in self.execution.undoing.clone() {
+            // The end of another may have ended this one, or left it nothing to go on to.
+            let phase = self.execution.scopes.get(&scope).map(|scope| &scope.phase);
+            let Some(Phase::Compensating(goal)) = phase else {
                 continue;
-            }
+            };
+            let (target, then, trigger) = (goal.target, goal.then.clone(), goal.trigger.clone());
             let mut cursors = std::mem::take(&mut self.execution.cursors);
             let frontier = frontier(self.execution, &mut cursors, scope, target);
             self.execution.cursors = cursors;
