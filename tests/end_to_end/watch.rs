@@ -3,9 +3,10 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use sagamore_tests::live::{Client, Coordinator, binary, in_world, within};
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 use crate::machines::task;
@@ -18,18 +19,19 @@ async fn an_execution_is_followed_to_its_end() -> Result<()> {
         let queue = world.queue("ask").await?;
         let machine = client.create("asking", &task(&queue, json!({}))).await?;
         let execution = client.start(&machine, &json!({})).await?;
-        let watching = watch(client, &execution)?.spawn()?;
+        let mut watching = watch(client, &execution)?.spawn()?;
+        let stdout = watching.stdout.take().context("what it prints")?;
+        let mut printed = BufReader::new(stdout).lines();
+        let first = within("its first line", END_MAX, printed.next_line()).await??;
+        let name = execution.rsplit(':').next().unwrap_or_default();
+        assert_eq!(first, Some(format!("asking:{name} RUNNING")));
         let asked = world.broker.take(&queue).await?;
         world.broker.reply(&asked, None, br#"{"id": 7}"#).await?;
-        let told = within("the end of the watch", END_MAX, watching.wait_with_output()).await??;
-        assert!(told.status.success(), "{told:?}");
-        let lines = lines(&told);
-        let name = execution.rsplit(':').next().unwrap_or_default();
-        assert_eq!(
-            lines.first(),
-            Some(&format!("asking:{name} RUNNING")),
-            "{lines:?}"
-        );
+        let mut lines = Vec::new();
+        while let Some(line) = within("its next line", END_MAX, printed.next_line()).await?? {
+            lines.push(line);
+        }
+        assert!(watching.wait().await?.success(), "{lines:?}");
         let end = ["  ✓ Ask".to_owned(), "output {\"id\":7}".to_owned()];
         assert!(lines.ends_with(&end), "{lines:?}");
 
@@ -48,7 +50,7 @@ async fn an_execution_is_followed_to_its_end() -> Result<()> {
             "  ✗ Ask  Boom".to_owned(),
             "Boom: for a reason".to_owned(),
         ];
-        assert_eq!(self::lines(&told), expected);
+        assert_eq!(lines_of(&told), expected);
         coordinator.stop().await
     })
     .await
@@ -91,7 +93,7 @@ fn watch(client: &Client, execution: &str) -> Result<Command> {
     Ok(command)
 }
 
-fn lines(told: &Output) -> Vec<String> {
+fn lines_of(told: &Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&told.stdout).into_owned();
     text.lines().map(str::to_owned).collect()
 }

@@ -10,7 +10,7 @@ use sagamore_interpreter::execution::{Disposition, Step};
 use sagamore_interpreter::{
     ClaimedEffect, EntryId, Ignored, Input, Reply, Sequence, Settlement, WaitKind,
 };
-use sagamore_tests::saga::{Saga, Services};
+use sagamore_tests::saga::{Saga, Services, decided};
 use serde_json::{Value, json};
 
 use crate::action::{Act, Action};
@@ -180,7 +180,6 @@ impl Node {
     }
 
     fn operate(&mut self, incident: Sequence, act: Act) -> Result<()> {
-        let (by, reason) = (None, None);
         let settlement = match act {
             Act::Retry => None,
             Act::Skip => Some(Settlement::Skip { output: None }),
@@ -190,20 +189,7 @@ impl Node {
         let mut incidents = self.saga.incidents().into_iter();
         let found = incidents.find(|(open, _)| *open == incident);
         let (_, key) = found.context("the incident is open")?;
-        let ignored = self.take(match settlement {
-            None => Input::RetryIncident {
-                incident,
-                by,
-                reason,
-                arguments: None,
-            },
-            Some(settlement) => Input::SettleIncident {
-                incident,
-                settlement,
-                by,
-                reason,
-            },
-        })?;
+        let ignored = self.take(decided(incident, settlement))?;
         if act == Act::Resolve && ignored.is_none() {
             self.services.undo_by_hand(&key);
         }

@@ -11,7 +11,7 @@ use sagamore_interpreter::{
     Sequence, Settlement, Status,
 };
 use sagamore_tests::saga::text::Writer;
-use sagamore_tests::saga::{Choices, Saga, Services, definition, input};
+use sagamore_tests::saga::{Choices, Saga, Services, decided, definition, input};
 use serde_json::json;
 
 /// The most that happens by chance to one saga.
@@ -338,21 +338,7 @@ impl Run {
                 7 => Some(Settlement::Abandon),
                 _ => None,
             };
-            let (by, reason) = (None, None);
-            self.take(match settlement {
-                None => Input::RetryIncident {
-                    incident,
-                    by,
-                    reason,
-                    arguments: None,
-                },
-                Some(settlement) => Input::SettleIncident {
-                    incident,
-                    settlement,
-                    by,
-                    reason,
-                },
-            })?;
+            self.take(decided(incident, settlement))?;
         }
         Ok(())
     }

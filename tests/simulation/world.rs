@@ -10,6 +10,7 @@ use sagamore_interpreter::{
     Event, ExecutionId, HistoryRecord, Ignored, Input, Reply, Sequence, Settlement,
 };
 use sagamore_messages::TokenKey;
+use sagamore_tests::saga::decided;
 use sagamore_tests::{Fault, ModelStore, Random};
 use serde_json::{Value, json};
 
@@ -264,8 +265,6 @@ impl World {
         };
         for row in incidents {
             self.decisions += 1;
-            let incident = row.incident;
-            let (by, reason) = (None, None);
             let settlement = match self.decisions {
                 ..PATIENCE => None,
                 decisions => match decisions % 4 {
@@ -278,20 +277,7 @@ impl World {
                     _ => Some(Settlement::Abandon),
                 },
             };
-            let input = match settlement {
-                None => Input::RetryIncident {
-                    incident,
-                    by,
-                    reason,
-                    arguments: None,
-                },
-                Some(settlement) => Input::SettleIncident {
-                    incident,
-                    settlement,
-                    by,
-                    reason,
-                },
-            };
+            let input = decided(row.incident, settlement);
             if let Some(node) = self.nodes.iter_mut().find(|node| node.is_registered()) {
                 node.put(Request::new(row.execution, input), Origin::Operator);
             }

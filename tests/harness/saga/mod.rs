@@ -24,11 +24,30 @@ use sagamore_interpreter::definition::Machine;
 use sagamore_interpreter::execution::UndoProgress;
 use sagamore_interpreter::{
     Decision, Dispatch, Effect, Execution, ExecutionId, HistoryRecord, Ignored, Input, Letter,
-    Payload, Sequence, Start, Wait, WaitKind, begin, decide,
+    Payload, Sequence, Settlement, Start, Wait, WaitKind, begin, decide,
 };
 use serde_json::Value;
 
 use guard::Guard;
+
+/// What an operator decides on an incident: how it is settled, or `None` for another try.
+pub fn decided(incident: Sequence, settlement: Option<Settlement>) -> Input {
+    let (by, reason) = (None, None);
+    match settlement {
+        None => Input::RetryIncident {
+            incident,
+            by,
+            reason,
+            arguments: None,
+        },
+        Some(settlement) => Input::SettleIncident {
+            incident,
+            settlement,
+            by,
+            reason,
+        },
+    }
+}
 
 /// One execution of a machine.
 #[derive(Debug, Clone)]
