@@ -200,7 +200,9 @@ impl Reference {
         };
         let visit = self.visit(id);
         let disposition = self.entry(entry).disposition;
-        let is_known = visit.attempts[attempt - 1] == Some(Outcome::Committed) || visit.has_result;
+        // Executions are no attempts at one and the same effect.
+        let has_result = visit.has_result && !visit.state.asks_executions;
+        let is_known = visit.attempts[attempt - 1] == Some(Outcome::Committed) || has_result;
         let is_closed = matches!(disposition, Disposition::Released | Disposition::Abandoned);
         if is_known || is_closed {
             return;

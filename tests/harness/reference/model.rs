@@ -37,6 +37,8 @@ pub(super) struct State {
     /// How its undo is tried again; `None` for a state without an entry in the ledger.
     pub undo: Option<Vec<Retrier>>,
     pub is_pivot: bool,
+    /// Whether each attempt is an execution, which its undo has undo what it did.
+    pub asks_executions: bool,
 }
 
 #[derive(Debug)]
@@ -180,15 +182,15 @@ fn machine(definition: &Value, policy: &Policy) -> Result<Arc<Machine>> {
 
 fn state(fields: &Value, policy: &Policy) -> Result<State> {
     let is_pivot = fields["Pivot"] == true;
+    let is_child = fields["Resource"].as_str().is_some_and(is_child);
+    let asks_executions = is_child && !is_pivot && fields.get("Compensate").is_none();
     let undo = match fields.get("Compensate") {
         Some(undo) => Some(
             undo.get("Retry")
                 .map_or_else(|| Ok(policy.retriers.clone()), retriers)?,
         ),
         // A child execution is an entry of its parent by itself, and so is a pivot.
-        None if is_pivot || fields["Resource"].as_str().is_some_and(is_child) => {
-            Some(policy.retriers.clone())
-        }
+        None if is_pivot || is_child => Some(policy.retriers.clone()),
         None => None,
     };
     let catchers = list(&fields["Catch"]).map(|catcher| {
@@ -207,6 +209,7 @@ fn state(fields: &Value, policy: &Policy) -> Result<State> {
         catchers: catchers.collect::<Result<_>>()?,
         undo,
         is_pivot,
+        asks_executions,
     })
 }
 

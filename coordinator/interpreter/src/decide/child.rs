@@ -361,12 +361,12 @@ impl Turn<'_> {
         }
         let open = self.execution.ledger.values().filter(|entry| {
             let step = entry.step().filter(|step| !step.disposition.is_settled());
-            step.is_some_and(|step| step.undo.is_none() && step.children().next().is_some())
+            step.is_some_and(|step| step.children().next().is_some())
         });
         open.map(|entry| entry.id).collect()
     }
 
-    fn let_children_go(&mut self, entries: Vec<EntryId>) -> Result<(), Broken> {
+    pub(super) fn let_children_go(&mut self, entries: Vec<EntryId>) -> Result<(), Broken> {
         for entry in entries {
             let step = self.step(entry)?;
             if !step.disposition.is_settled() {

@@ -244,7 +244,8 @@ impl<'a> Turn<'a> {
         }
         let position = self.position(scope)?;
         let (input, visit) = (position.input.clone(), position.visit);
-        self.record_letting_go(Event::CompositeArmed {
+        let covered = group.map(|group| self.execution.open_inside(group));
+        self.record(Event::CompositeArmed {
             scope,
             state: state.name.clone(),
             input,
@@ -253,7 +254,7 @@ impl<'a> Turn<'a> {
             key: self.key(visit),
             group,
         })?;
-        Ok(())
+        self.let_children_go(covered.unwrap_or_default())
     }
 
     /// The idempotency key of a visit. Source: the saga extension, "Keys".

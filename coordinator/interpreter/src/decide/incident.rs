@@ -32,6 +32,10 @@ impl Turn<'_> {
             Held::State(_) | Held::Phase if arguments.is_some() => {
                 return Ok(Err(Ignored::ActNotOffered));
             }
+            // An execution that is asked to undo what it did gets nothing sent.
+            Held::Undo(entry) if arguments.is_some() && self.compensation(entry)?.is_none() => {
+                return Ok(Err(Ignored::ActNotOffered));
+            }
             Held::Undo(entry) => (Some(entry), None),
             Held::State(_) => (None, None),
             Held::Phase => {

@@ -309,12 +309,15 @@ impl<'a> Turn<'a> {
 
     fn is_upgrade(&self, entry: EntryId, task: Sequence) -> Result<bool, Broken> {
         let step = self.step(entry)?;
-        let is_news = step
-            .attempts
-            .iter()
-            .any(|attempt| attempt.task == task && attempt.outcome != Some(Outcome::Committed));
-        Ok(is_news
-            && step.result.is_none()
+        let mut attempts = step.attempts.iter();
+        let Some(attempt) = attempts.find(|attempt| attempt.task == task) else {
+            return Ok(false);
+        };
+        // Executions are no attempts at one and the same effect: each is asked by itself.
+        let has_own_undo = self.compensation(entry)?.is_some();
+        let is_asked = attempt.child.is_some() && !has_own_undo && !step.is_pivot;
+        Ok(attempt.outcome != Some(Outcome::Committed)
+            && (is_asked || step.result.is_none())
             && !matches!(
                 step.disposition,
                 Disposition::Committed | Disposition::Released | Disposition::Abandoned
