@@ -139,11 +139,6 @@ impl Plan {
         self.chain(letter).states.len() == index + 1
     }
 
-    /// Whether that state stands in a Map that is tried again.
-    pub fn is_repeated(&self, name: &str) -> bool {
-        name.starts_with('M') && self.around('M').is_some_and(|map| self.retries(&map))
-    }
-
     /// Every answer to the question. The first is that of a definition which says nothing about it.
     pub fn answers(&self, question: &Question) -> Vec<Plan> {
         match question {

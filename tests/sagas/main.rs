@@ -3,6 +3,7 @@
 //! One string of bytes makes the saga and all that happens to it, so a failure is made smaller by cutting bytes off
 //! and reproduced by giving them back: `SAGA=0c41… cargo test -p sagamore-tests --test sagas`.
 
+mod loops;
 mod mirror;
 mod mutations;
 mod pictures;

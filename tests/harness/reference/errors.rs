@@ -146,12 +146,20 @@ impl Reference {
             status: "ABORTED",
             error: None,
         });
+        self.abandon_untouched();
+    }
+
+    /// All is given up but what is undone already, be it on its own: that is undone to its end.
+    pub(super) fn abandon_untouched(&mut self) {
+        let strays = self.open_strays();
         for entry in self.unsettled() {
-            if self.covering(self.entry(entry).visit).is_none() {
+            let is_undone = self.covering(self.entry(entry).visit).is_some();
+            if !is_undone && !strays.contains(&entry) {
                 self.settle_as(entry, Disposition::Abandoned);
             }
         }
         self.close(TOP, Flight::Unknown);
+        self.compensate(self.whole(TOP), Then::End);
     }
 
     fn close_inside(&mut self, composite: VisitId, flight: Flight) {

@@ -4,9 +4,8 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::boundary::{Act, Label};
-use super::errors::Flight;
 use super::ledger::{Disposition, Outcome, UndoDoing};
-use super::run::{Doing, Ending, EntryId, Reference, TOP, VisitId};
+use super::run::{Doing, Ending, EntryId, Reference, VisitId};
 use super::undoing::{Region, Then};
 
 impl Reference {
@@ -109,14 +108,11 @@ impl Reference {
             }
             Act::Resolve => {}
             Act::Abandon => {
-                for entry in self.unsettled() {
-                    self.settle_as(entry, Disposition::Abandoned);
-                }
-                self.close(TOP, Flight::Unknown);
                 self.ending = Some(Ending {
                     status: "FAILED",
                     error: Some(error.to_owned()),
                 });
+                self.abandon_untouched();
             }
         }
     }

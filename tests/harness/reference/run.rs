@@ -180,7 +180,7 @@ impl Reference {
     }
 
     /// The incident of the phase is over once there is nothing left in the phase; whether it has become so.
-    fn close_phase(&mut self) -> bool {
+    pub(super) fn close_phase(&mut self) -> bool {
         let is_in_it = |entry: &Entry| entry.undo.doing == UndoDoing::SuspendedByPhase;
         let is_open =
             self.compensations.iter().any(|of| of.runs) || self.entries.iter().any(is_in_it);

@@ -217,18 +217,30 @@ impl Reference {
                         false
                     }
                 });
+                // Those of one try share the places.
+                let tried = self.try_of(composite, iteration);
                 let at_work: BTreeSet<ScopeId> = under_way
                     .flat_map(|entry| self.around(entry.visit))
                     .filter(|(at, _)| *at == composite)
                     .map(|(_, iteration)| iteration)
+                    .filter(|iteration| self.try_of(composite, *iteration) == tried)
                     .collect();
                 at_work.contains(&iteration) || at_work.len() < map.concurrency
             })
     }
 
+    /// Which of the tries of a composite a branch or iteration belongs to.
+    fn try_of(&self, composite: VisitId, inner: ScopeId) -> usize {
+        let visit = self.visit(composite);
+        let place = visit.children.iter().position(|child| *child == inner);
+        visit.tries.partition_point(|first| Some(*first) <= place)
+    }
+
     /// The compensation is through: on to what comes after it.
     fn finish(&mut self, compensation: usize) {
         self.compensations[compensation].runs = false;
+        // What comes next may undo anew, which is another phase.
+        self.close_phase();
         let then = self.compensations[compensation].then.clone();
         match then {
             Then::Leave(visit, next, output) => {

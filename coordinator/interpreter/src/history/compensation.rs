@@ -68,6 +68,17 @@ pub enum Target {
     Group(Option<EntryId>),
 }
 
+impl Target {
+    /// Whether it holds what stands in the chain of its scope through this entry.
+    pub(crate) fn holds(self, link: Option<EntryId>) -> bool {
+        match self {
+            Target::Scope => true,
+            Target::Since(since) => link.is_some_and(|link| link.0 > since),
+            Target::Group(group) => group.is_some() && group == link,
+        }
+    }
+}
+
 /// What happens once a compensation is through.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

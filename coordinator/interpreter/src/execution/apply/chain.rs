@@ -67,13 +67,7 @@ impl Execution {
     ) -> Result<(), Broken> {
         let scopes = match target {
             Target::Scope => vec![scope],
-            Target::Since(since) => {
-                let between = &mut self.scope(scope)?.undone_between;
-                // One that reaches further back takes the place of those it holds.
-                between.retain(|(other, _)| *other < since);
-                between.push((since, sequence));
-                return Ok(());
-            }
+            Target::Since(since) => return self.mark_undone_between(scope, since, sequence),
             Target::Group(None) => Vec::new(),
             Target::Group(Some(group)) => self.entry(group)?.subject.inner().to_vec(),
         };
@@ -82,6 +76,32 @@ impl Execution {
             scope.undone_before = sequence;
             scope.undone_between.clear();
         }
+        Ok(())
+    }
+
+    fn mark_undone_between(
+        &mut self,
+        scope: ScopeId,
+        mut since: Sequence,
+        before: Sequence,
+    ) -> Result<(), Broken> {
+        let mut between = std::mem::take(&mut self.scope(scope)?.undone_between);
+        // One that reaches further back takes the place of those it holds.
+        between.retain(|(other, _)| *other < since);
+        // A loop undoes each pass of its own: with nothing armed in between it is one stretch that grows.
+        if let Some((start, end)) = between.last().copied()
+            && (end >= since
+                || self
+                    .ledger
+                    .range(EntryId(end)..EntryId(since))
+                    .next()
+                    .is_none())
+        {
+            between.pop();
+            since = start;
+        }
+        between.push((since, before));
+        self.scope(scope)?.undone_between = between;
         Ok(())
     }
 
@@ -98,11 +118,7 @@ impl Execution {
         let undoing = self.scopes_around(entry).filter(|scope| {
             let from = std::mem::replace(&mut link, scope.group);
             match &scope.phase {
-                Phase::Compensating(goal) => match goal.target {
-                    Target::Scope => true,
-                    Target::Since(since) => from.is_some_and(|from| from.0 > since),
-                    Target::Group(target) => target.is_some() && target == from,
-                },
+                Phase::Compensating(goal) => goal.target.holds(from),
                 Phase::Between
                 | Phase::At(_)
                 | Phase::Yielding { .. }
@@ -112,6 +128,21 @@ impl Execution {
             }
         });
         undoing.last().map(|scope| scope.id)
+    }
+
+    /// The scopes that go on undoing, though cut off, inside of what a compensation of `scope` takes over.
+    pub(super) fn undone_inside(&self, scope: ScopeId, target: Target) -> Vec<ScopeId> {
+        let is_inside = |inner: &ScopeId| {
+            let mut link = None;
+            let mut next = self.scopes.get(inner);
+            while let Some(at) = next.filter(|at| at.id != scope) {
+                link = at.group;
+                next = at.parent.and_then(|parent| self.scopes.get(&parent));
+            }
+            *inner != scope && next.is_some() && target.holds(link)
+        };
+        let inside = self.undoing.iter().copied();
+        inside.filter(is_inside).collect()
     }
 
     /// What is given up with a whole phase: all that some compensation has yet to undo, and what waits for the decision.

@@ -158,6 +158,8 @@ impl Execution {
         if let Some(arguments) = arguments {
             undo.arguments = Some(arguments.clone());
         }
+        // A suspended undo held no place among its iterations; now it does.
+        self.cursors.0.clear();
         self.dispose(entry, Disposition::Compensating)
     }
 

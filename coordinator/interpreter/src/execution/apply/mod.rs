@@ -188,6 +188,9 @@ impl Execution {
                 if matches!(target, Target::Scope | Target::Since(_)) {
                     self.gather(*scope, sequence)?;
                 }
+                for inner in self.undone_inside(*scope, *target) {
+                    self.leave(inner, Phase::Closed, None)?;
+                }
                 let left = self.leave(*scope, Phase::Between, *drain_until)?;
                 let goal = Goal {
                     target: *target,
