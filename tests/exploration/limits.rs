@@ -13,8 +13,6 @@ pub struct Limits {
     pub steps: usize,
     /// Whether sagas with more than one state at the top level are searches of their own.
     pub has_parts: bool,
-    /// Whether what is disputed is explored, too.
-    pub explores_disputed: bool,
 }
 
 impl Limits {
@@ -23,7 +21,6 @@ impl Limits {
         Limits {
             steps: steps.and_then(|steps| steps.parse().ok()).unwrap_or(STEPS),
             has_parts: true,
-            explores_disputed: std::env::var_os("DISPUTED").is_some(),
         }
     }
 

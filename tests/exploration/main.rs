@@ -6,7 +6,6 @@
 //! `EXPLORE=4 cargo test -p sagamore-tests --test exploration` goes one step further and takes its time.
 
 mod action;
-mod disputed;
 mod growth;
 mod key;
 mod limits;
@@ -128,9 +127,6 @@ impl Explored {
             self.ends,
             self.replays
         );
-        for (dispute, times) in &self.disputed {
-            println!("left out {times} times: {dispute}");
-        }
     }
 
     fn add(&mut self, other: Explored) {
@@ -139,9 +135,6 @@ impl Explored {
         self.inputs += other.inputs;
         self.ends += other.ends;
         self.replays += other.replays;
-        for (dispute, times) in other.disputed {
-            *self.disputed.entry(dispute).or_default() += times;
-        }
         for (plan, turns) in other.parts {
             self.parts.entry(plan).or_default().extend(turns);
         }

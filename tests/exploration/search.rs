@@ -9,7 +9,6 @@ use sagamore_interpreter::definition::Machine;
 use serde_json::Value;
 
 use crate::action::{Action, actions};
-use crate::disputed::dispute;
 use crate::growth::question;
 use crate::key::{Key, key};
 use crate::limits::Limits;
@@ -29,8 +28,6 @@ pub struct Explored {
     pub inputs: usize,
     pub ends: usize,
     pub replays: usize,
-    /// How often something was left out, by what it is about.
-    pub disputed: BTreeMap<&'static str, usize>,
     /// Sagas that are searches of their own, each with the turns by which it is come to.
     pub parts: BTreeMap<Plan, Vec<(Node, Action)>>,
 }
@@ -128,12 +125,6 @@ impl Search {
             self.end(node, key).with_context(|| replay::told(node))?;
         }
         for action in actions {
-            if !self.limits.explores_disputed
-                && let Some(dispute) = dispute(node, action)
-            {
-                *self.explored.disputed.entry(dispute).or_default() += 1;
-                continue;
-            }
             for next in self.advance(node, action)? {
                 self.visit(next);
             }

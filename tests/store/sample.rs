@@ -190,6 +190,7 @@ pub fn entry(id: EntryId, input: Value) -> Entry {
         undo: None,
         is_pivot: false,
         undo_again: false,
+        is_owed: false,
         input,
     };
     Entry {

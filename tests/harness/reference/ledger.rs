@@ -162,10 +162,15 @@ impl Reference {
         self.visit(id).state.is_pivot && self.outcome(id) == Outcome::Unknown
     }
 
-    /// Releases these entries, except those that are being undone: an undo can't be taken back.
+    /// Releases these entries, except those that are being undone, or were once: an undo can't be taken back.
     pub(super) fn release(&mut self, which: impl Fn(&Reference, EntryId) -> bool) {
         for entry in self.unsettled() {
-            if which(self, entry) && !self.entry(entry).disposition.is_being_undone() {
+            if !which(self, entry) || self.entry(entry).disposition.is_being_undone() {
+                continue;
+            }
+            if self.entry(entry).round > 1 {
+                self.entry_mut(entry).is_stray = true;
+            } else {
                 self.settle_as(entry, Disposition::Released);
             }
         }
@@ -187,6 +192,11 @@ impl Reference {
             return;
         }
         self.committed_pivot = Some(pivot);
+        let is_undone = |visit: &VisitId| {
+            let mut over = self.compensations.iter();
+            over.any(|of| of.covers.contains(visit)) && self.covering(*visit).is_none()
+        };
+        self.owed = (0..pivot.0).map(VisitId).filter(is_undone).collect();
         if let Some(entry) = self.entry_of(pivot) {
             self.settle_as(entry, Disposition::Released);
         }
@@ -225,7 +235,13 @@ impl Reference {
             }
             Disposition::NotExecuted => {
                 self.set(entry, Disposition::Committed);
-                self.place(entry);
+                // Open on the page: past the pivot only what a compensation that is over was to undo is undone.
+                let is_past = self.committed_pivot.is_some_and(|pivot| id < pivot);
+                if is_past && !self.owed.contains(&id) {
+                    self.settle_as(entry, Disposition::Released);
+                } else {
+                    self.place(entry);
+                }
             }
             Disposition::Compensated | Disposition::Skipped | Disposition::Resolved => {
                 self.arm_next_round(entry);
@@ -259,8 +275,7 @@ impl Reference {
     /// Says who undoes an effect that showed after its entry was settled: the compensation that runs, in its turn; it
     /// itself, if all that could have undone it is over; else whoever undoes its scope one day.
     ///
-    /// Open on the page: what is older than a committed pivot, and was never to be undone, is released. That it is not
-    /// undone is an invariant. Inside a composite with an undo of its own nobody undoes it once that has its entry.
+    /// Open on the page: inside a composite with an undo of its own that one undoes it, too.
     fn place(&mut self, id: EntryId) {
         let visit = self.entry(id).visit;
         let was_covered = |of: &Compensation| of.covers.contains(&visit);
@@ -268,12 +283,10 @@ impl Reference {
         if self.covering(visit).is_some() {
             return;
         }
-        if self.compensations.iter().any(was_covered) {
+        if self.compensations.iter().any(was_covered) || self.ending.is_some() {
             self.entry_mut(id).is_stray = true;
-        } else if self.committed_pivot.is_some_and(|pivot| visit < pivot) {
+        } else if self.around(visit).iter().any(is_replaced) {
             self.settle_as(id, Disposition::Released);
-        } else if self.ending.is_some() || self.around(visit).iter().any(is_replaced) {
-            self.entry_mut(id).is_stray = true;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The reference execution: what it consists of, and where each input goes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -27,6 +27,8 @@ pub struct Reference {
     /// The states that are entered next, first come, first served.
     pub(super) agenda: VecDeque<(ScopeId, String, Value)>,
     pub(super) committed_pivot: Option<VisitId>,
+    /// What compensations were to undo that were over when the pivot was committed.
+    pub(super) owed: BTreeSet<VisitId>,
     /// Whether the incident of a phase that passed its timeout is open.
     pub(super) phase_is_suspended: bool,
     /// What it ends with, or has ended with.
@@ -127,6 +129,7 @@ impl Reference {
             compensations: Vec::new(),
             agenda: VecDeque::new(),
             committed_pivot: None,
+            owed: BTreeSet::new(),
             phase_is_suspended: false,
             ending: None,
             is_over: false,

@@ -27,9 +27,13 @@ impl Ledger {
                 self.scopes.insert(EntryId(record.sequence), *scope);
             }
             Event::UndoStarted { entry, .. } if !fold.head.strays.contains(entry) => {
-                // Invariant 7: nothing before a committed pivot is undone.
+                // Invariant 7: nothing before a committed pivot is undone, but what was undone once already.
+                let round = fold
+                    .ledger
+                    .get(entry)
+                    .and_then(|entry| Some(entry.step()?.round));
                 ensure!(
-                    fold.head.pivot.is_none_or(|pivot| *entry > pivot),
+                    fold.head.pivot.is_none_or(|pivot| *entry > pivot) || round > Some(1),
                     "{entry:?} is undone past the pivot"
                 );
                 self.check_order(fold, *entry)?;

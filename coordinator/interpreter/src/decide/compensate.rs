@@ -146,7 +146,10 @@ impl Turn<'_> {
     fn undo_strays(&mut self) -> Result<bool, Broken> {
         let mut has_progressed = false;
         for entry in self.execution.head.strays.clone() {
-            if self.step(entry)?.disposition.awaits_undo() {
+            // One that a compensation has yet to undo has its turn there.
+            if self.step(entry)?.disposition.awaits_undo()
+                && self.execution.undone_by(entry).is_none()
+            {
                 let trigger = Trigger {
                     kind: TriggerKind::LateReply,
                     error: None,

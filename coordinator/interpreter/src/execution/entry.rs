@@ -97,6 +97,9 @@ pub struct Step {
     pub undo: Option<Box<Undo>>,
     /// Whether a success became known after the undo of this round was sent, so that another round follows.
     pub undo_again: bool,
+    /// Whether it was to be undone before the pivot, had there been anything: an effect that shows yet is undone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_owed: bool,
 }
 
 /// One attempt of a step.
@@ -262,6 +265,7 @@ impl Step {
             drain: None,
             undo: None,
             undo_again: false,
+            is_owed: false,
         }
     }
 

@@ -32,13 +32,23 @@ impl Execution {
     /// Past the pivot nothing that came before it is undone.
     pub(super) fn commit_pivot(&mut self, entry: EntryId) -> Result<(), Broken> {
         self.head.pivot = Some(entry);
+        let before = self.ledger.range(..entry).map(|(_, before)| before);
+        let undone = before.filter(|entry| {
+            let step = entry.step().map(|step| step.disposition);
+            step == Some(Disposition::NotExecuted)
+                && self.was_undone_around(entry.id)
+                && self.undone_by(entry.id).is_none()
+        });
+        for owed in undone.map(|entry| entry.id).collect::<Vec<_>>() {
+            self.step(owed)?.is_owed = true;
+        }
         if !self.step(entry)?.disposition.is_settled() {
             self.settle(entry, Disposition::Released)?;
         }
         self.release_entries()
     }
 
-    /// Nothing will be undone any more, but what is being undone already.
+    /// Nothing will be undone any more, but what is being undone already or was once.
     pub(super) fn release_entries(&mut self) -> Result<(), Broken> {
         let open = self.ledger.values().filter(|entry| entry.is_open());
         self.release(open.map(|entry| entry.id).collect())
@@ -50,7 +60,7 @@ impl Execution {
                 continue;
             }
             let step = self.step(entry)?;
-            if step.undo.is_some() {
+            if step.undo.is_some() || step.round > 1 {
                 self.head.strays.push(entry);
                 continue;
             }

@@ -127,8 +127,9 @@ impl Execution {
     fn upgrade(&mut self, entry: EntryId, task: Sequence, result: &Payload) -> Result<(), Broken> {
         self.record_attempt(entry, task, Outcome::Committed, Some(result), None)?;
         let is_past = self.head.pivot.is_some_and(|pivot| entry < pivot);
-        let is_kept = self.is_covered(entry) || is_past && !self.was_undone_around(entry);
+        let is_covered = self.is_covered(entry);
         let step = self.step(entry)?;
+        let is_kept = is_covered || is_past && !step.is_owed;
         match step.disposition {
             Disposition::Armed => {
                 let Some((drained, _)) = step.drain.take() else {
