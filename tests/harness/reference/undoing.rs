@@ -56,21 +56,11 @@ impl Reference {
             }
             Then::Forgo(_) | Then::End => {}
         }
-        let is_covered = |visit: &VisitId| match region {
-            Region::Chain(scope, first) => {
-                *visit >= first
-                    && (self.visit(*visit).scope == scope
-                        || self.around(*visit).iter().any(|(composite, _)| {
-                            self.visit(*composite).scope == scope && *composite >= first
-                        }))
-            }
-            // Those of earlier attempts were undone before this one began.
-            Region::Inside(of) => {
-                let last = &self.visit(of).children[self.visit(of).first_child..];
-                let mut around = self.around(*visit).into_iter();
-                around.any(|(at, inner)| at == of && last.contains(&inner))
-            }
+        let first = match region {
+            Region::Chain(_, first) => first,
+            Region::Inside(composite) => composite,
         };
+        let is_covered = |visit: &VisitId| *visit >= first && self.is_in(*visit, region);
         let visits = (0..self.visits.len()).map(VisitId);
         let covers: BTreeSet<VisitId> = visits.filter(is_covered).collect();
         for inner in &mut self.compensations {
@@ -82,9 +72,31 @@ impl Reference {
             then,
             runs: true,
         });
+        // Where nothing was ever armed there is nothing to wait for, else its turn comes after all that is entered now.
         let begun = self.compensations.len() - 1;
-        if self.unsettled_of(begun).is_empty() {
+        if !self
+            .entries
+            .iter()
+            .any(|entry| self.is_in(entry.visit, region))
+        {
             self.finish(begun);
+        }
+    }
+
+    /// Whether a visit is in the scope of which a part is undone, or in the last try of the composite.
+    fn is_in(&self, visit: VisitId, region: Region) -> bool {
+        let around = self.around(visit);
+        match region {
+            Region::Chain(scope, _) => {
+                let is_in = |at: VisitId| self.visit(at).scope == scope;
+                is_in(visit) || around.iter().any(|(composite, _)| is_in(*composite))
+            }
+            // Those of earlier attempts were undone before this one began.
+            Region::Inside(of) => {
+                let last = &self.visit(of).children[self.visit(of).first_child..];
+                let mut around = around.iter();
+                around.any(|(at, inner)| *at == of && last.contains(inner))
+            }
         }
     }
 

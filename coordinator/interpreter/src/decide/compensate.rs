@@ -29,10 +29,10 @@ impl Turn<'_> {
         let drain_until = self.let_go(scope, true)?;
         let is_needed = match target {
             // A compensation that found nothing is still written down: an effect may show late.
-            Target::Scope | Target::Since(_) => self.scope(scope)?.had_entries,
+            Target::Scope | Target::Since(_) => self.execution.had_entries(scope),
             Target::Group(group) => group.is_some(),
         };
-        if !is_needed && !self.execution.is_undoing() {
+        if !is_needed {
             return self.after(scope, then);
         }
         let is_first = self.execution.head.undo_phase.is_none();

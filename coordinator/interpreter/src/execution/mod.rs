@@ -290,11 +290,6 @@ impl Execution {
         whole.chain(scopes).chain(entries).collect()
     }
 
-    /// Whether anything is undone, or waits for it.
-    pub(crate) fn is_undoing(&self) -> bool {
-        self.head.tally.pending > 0 || self.head.is_compensating
-    }
-
     /// Whether no undo may begin until an operator has decided.
     pub(crate) fn is_overdue(&self) -> bool {
         matches!(self.head.undo_phase, Some(UndoPhase::Overdue { .. }))

@@ -247,6 +247,26 @@ impl Execution {
         Ok(())
     }
 
+    /// Whether anything was ever armed in the scope, or in the Parallel or Map it is in.
+    pub(crate) fn had_entries(&self, scope: ScopeId) -> bool {
+        let Some(scope) = self.scopes.get(&scope) else {
+            return false;
+        };
+        let position = scope.position();
+        let branches = match position.map(|position| &position.activity) {
+            Some(Activity::Branches(branches)) => branches.as_slice(),
+            _ => &[],
+        };
+        scope.had_entries
+            || branches.iter().any(|branch| {
+                self.had_entries(*branch)
+                    || self
+                        .iterations_of(*branch)
+                        .into_iter()
+                        .any(|it| self.had_entries(it))
+            })
+    }
+
     /// The iterations of the Map that this scope holds, in order; of a branch there are none.
     pub(crate) fn iterations_of(&self, run: ScopeId) -> Vec<ScopeId> {
         let iterations = self.scopes.range(run..).map(|(_, scope)| scope);
