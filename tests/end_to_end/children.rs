@@ -98,6 +98,41 @@ async fn a_child_undoes_itself_when_its_parent_is_stopped() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_execution_is_not_asked_to_undo_when_none_below_it_did_anything() -> Result<()> {
+    in_world(async |world| {
+        let coordinator = Coordinator::start(world, &[]).await?;
+        let client = &coordinator.client;
+        let alone = json!({ "Type": "Succeed" });
+        client
+            .create(
+                "grandchild",
+                &json!({ "StartAt": "Alone", "States": { "Alone": alone } }),
+            )
+            .await?;
+        let ask = json!({ "Type": "Task", "Resource": "saga:grandchild", "End": true });
+        client
+            .create(
+                "child",
+                &json!({ "StartAt": "Ask", "States": { "Ask": ask } }),
+            )
+            .await?;
+        let ask = json!({ "Type": "Task", "Resource": "saga:child", "Next": "No" });
+        let no = json!({ "Type": "Fail", "Error": "No" });
+        let machine = json!({ "StartAt": "Ask", "States": { "Ask": ask, "No": no } });
+        let machine = client.create("parent", &machine).await?;
+        let execution = client.start(&machine, &json!({})).await?;
+        let ended = client.ended(&execution, END_MAX).await?;
+        assert_eq!(ended["error"], "No", "{ended}");
+        assert_eq!(ended["compensation"]["status"], "NONE", "{ended}");
+        let types = types(client, &execution).await?;
+        let entered = types.iter().filter(|it| *it == "TaskStateEntered");
+        assert_eq!(entered.count(), 1, "{types:?}");
+        coordinator.stop().await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_machine_that_is_not_there_fails_the_task() -> Result<()> {
     in_world(async |world| {
         let coordinator = Coordinator::start(world, &[]).await?;

@@ -298,7 +298,11 @@ fn answered(reply: &Reply) -> Option<Answer> {
 
 fn ended(end: &ChildEnd) -> Answer {
     if let Some(output) = &end.output {
-        return Answer::Success((**output).clone());
+        let output = (**output).clone();
+        return match end.is_undoable {
+            true => Answer::Success(output),
+            false => Answer::SuccessOfNothing(output),
+        };
     }
     let unnamed = match end.status {
         Status::TimedOut => "States.Timeout",

@@ -237,13 +237,15 @@ impl Run {
         let Route::Execution(child) = &message.route else {
             unreachable!("only an execution ends")
         };
-        let status = match choices.one_of(6) {
-            0..=2 if self.services.work(&message.key, None) => Status::Succeeded,
-            3 => Status::Failed,
-            4 => Status::TimedOut,
-            _ => Status::Aborted,
+        let (status, is_undoable) = match choices.one_of(7) {
+            0..=2 if self.services.work(&message.key, None) => (Status::Succeeded, true),
+            3 => (Status::Failed, true),
+            4 => (Status::TimedOut, true),
+            // What it did is not to be undone.
+            5 => (Status::Succeeded, false),
+            _ => (Status::Aborted, true),
         };
-        ended(task, child, status, self.saga.now)
+        ended(task, child, (status, is_undoable), self.saga.now)
     }
 
     /// A task message does not reach its service, or not now.
@@ -407,7 +409,12 @@ fn started(task: Sequence, child: &Child, now: Timestamp) -> Input {
     }
 }
 
-fn ended(task: Sequence, child: &Child, status: Status, now: Timestamp) -> Input {
+fn ended(
+    task: Sequence,
+    child: &Child,
+    (status, is_undoable): (Status, bool),
+    now: Timestamp,
+) -> Input {
     let effect = match status {
         Status::TimedOut => ClaimedEffect::Unknown,
         _ => ClaimedEffect::None,
@@ -424,7 +431,7 @@ fn ended(task: Sequence, child: &Child, status: Status, now: Timestamp) -> Input
         error: (status == Status::Failed).then(|| "E1".to_owned()),
         cause: None,
         effect,
-        is_undoable: true,
+        is_undoable,
     };
     Input::ChildEnded {
         task,

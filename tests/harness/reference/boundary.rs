@@ -70,6 +70,8 @@ pub enum Input {
 pub enum Reply {
     /// The Task is done and returns this.
     Success(Value),
+    /// So is an execution, which has nothing that could be undone.
+    SuccessOfNothing(Value),
     /// The Task failed.
     Failure {
         /// The error's name.

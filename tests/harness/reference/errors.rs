@@ -129,12 +129,12 @@ impl Reference {
             error: error.map(str::to_owned),
         });
         if self.committed_pivot.is_some() {
-            self.release(|_, _| true);
+            self.release(|of, entry| of.covering(of.entry(entry).visit).is_none());
             self.close(TOP, Flight::Unknown);
         } else {
             self.close(TOP, Flight::Drains);
-            self.compensate(self.whole(TOP), Then::End);
         }
+        self.compensate(self.whole(TOP), Then::End);
     }
 
     /// A stop where `OnStop` is `Abandon`: only what is undone already is undone to its end.

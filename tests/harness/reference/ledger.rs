@@ -137,12 +137,38 @@ impl Reference {
             && self.entry(entry).disposition == Disposition::Armed
         {
             let disposition = match self.outcome(id) {
+                Outcome::Committed | Outcome::Unknown if !self.leaves_anything(id) => {
+                    Disposition::Released
+                }
                 Outcome::Committed => Disposition::Committed,
                 Outcome::NotExecuted => Disposition::NotExecuted,
                 Outcome::Unknown => Disposition::Unknown,
             };
             self.set(entry, disposition);
         }
+    }
+
+    /// An execution that an attempt started has ended well and has nothing to undo.
+    pub(super) fn left_nothing(&mut self, id: VisitId, attempt: usize) {
+        let Some(entry) = self.entry_of(id) else {
+            return;
+        };
+        let disposition = self.entry(entry).disposition;
+        if disposition.is_settled() || disposition.is_being_undone() {
+            return;
+        }
+        self.visit_mut(id).nothing.insert(attempt);
+        if disposition.awaits_its_undo() && !self.leaves_anything(id) {
+            self.set(entry, Disposition::Released);
+        }
+    }
+
+    fn leaves_anything(&self, id: VisitId) -> bool {
+        let visit = self.visit(id);
+        let mut attempts = (1..).zip(&visit.attempts);
+        attempts.any(|(number, outcome)| {
+            *outcome != Some(Outcome::NotExecuted) && !visit.nothing.contains(&number)
+        })
     }
 
     /// The outcome of a visit. An attempt that was aborted in flight is unknown. Source: "Outcome of a visit".

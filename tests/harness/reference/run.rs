@@ -82,6 +82,8 @@ pub(super) struct Visit {
     pub uses: Vec<u32>,
     /// What is known of each attempt; `None` while it is out.
     pub attempts: Vec<Option<Outcome>>,
+    /// Those of which it is known that nothing is left to undo.
+    pub nothing: BTreeSet<usize>,
     /// Whether one of the attempts has returned something.
     pub has_result: bool,
     /// The branches or iterations of all tries; those of the present try begin at `first_child`.
@@ -201,10 +203,22 @@ impl Reference {
             "{task:?} was never sent"
         );
         if !self.is_out(visit, attempt) {
-            if let Reply::Success(result) = reply {
-                self.succeeded_late(visit, attempt, result);
+            match reply {
+                Reply::SuccessOfNothing(_) if self.visit(visit).state.asks_executions => {
+                    self.left_nothing(visit, attempt);
+                }
+                Reply::Success(result) | Reply::SuccessOfNothing(result) => {
+                    self.succeeded_late(visit, attempt, result);
+                }
+                Reply::Failure { .. }
+                | Reply::Unusable
+                | Reply::DeadLettered
+                | Reply::Unroutable => {}
             }
             return Ok(());
+        }
+        if matches!(reply, Reply::SuccessOfNothing(_)) && self.visit(visit).state.asks_executions {
+            self.left_nothing(visit, attempt);
         }
         let (outcome, returned) = read(reply);
         self.visit_mut(visit).has_result |= returned.is_ok();
@@ -315,7 +329,9 @@ impl Reference {
 /// The outcome of the attempt, and what it returned or its error. Source: "Outcome of one attempt".
 pub(super) fn read(reply: &Reply) -> (Outcome, std::result::Result<&Value, &str>) {
     match reply {
-        Reply::Success(result) => (Outcome::Committed, Ok(result)),
+        Reply::Success(result) | Reply::SuccessOfNothing(result) => {
+            (Outcome::Committed, Ok(result))
+        }
         Reply::Failure { error, effect } => {
             let outcome = match effect {
                 Effect::Committed => Outcome::Committed,

@@ -18,6 +18,10 @@ impl Reference {
             "{:?} {:?} {} {:?}",
             self.ending, self.committed_pivot, self.phase_is_suspended, self.is_over,
         );
+        let may_be_heard = may_be_doubled || !late.is_empty();
+        if may_be_heard {
+            let _ = write!(text, "\n{:?}", self.owed);
+        }
         for compensation in &self.compensations {
             let Compensation {
                 region,
@@ -26,7 +30,7 @@ impl Reference {
                 runs,
             } = compensation;
             // What is through tells only of what shows late whether it was undone.
-            let _ = match (runs, may_be_doubled || !late.is_empty()) {
+            let _ = match (runs, may_be_heard) {
                 (true, _) => write!(text, "\n{region:?} {covers:?} {then:?}"),
                 (false, true) => write!(text, "\n{covers:?}"),
                 (false, false) => Ok(()),
@@ -73,6 +77,7 @@ fn write_visit(text: &mut String, visit: &Visit, is_silent: bool) {
         doing,
         uses,
         attempts,
+        nothing,
         has_result,
         children,
         tries,
@@ -86,7 +91,7 @@ fn write_visit(text: &mut String, visit: &Visit, is_silent: bool) {
     if !is_silent {
         let _ = write!(
             text,
-            " {uses:?} {attempts:?} {has_result} {}",
+            " {uses:?} {attempts:?} {nothing:?} {has_result} {}",
             waiting.len()
         );
     }

@@ -1,5 +1,6 @@
 //! The way forward: states are entered and left, branches and iterations start and succeed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -43,6 +44,7 @@ impl Reference {
             doing: Doing::Working,
             uses: vec![0; state.retriers.len()],
             attempts: Vec::new(),
+            nothing: BTreeSet::new(),
             has_result: false,
             children: Vec::new(),
             tries: Vec::new(),

@@ -123,7 +123,7 @@ pub fn covered(history: &[HistoryRecord]) -> BTreeSet<EntryId> {
             Event::EntryArmed { scope, .. } => {
                 scopes.insert(EntryId(record.sequence), *scope);
             }
-            Event::EntryReleased { entry } => {
+            Event::EntryReleased { entry, .. } => {
                 covered.insert(*entry);
             }
             Event::CompositeArmed { scope, key, .. } => {

@@ -52,6 +52,7 @@ mod tests {
                 result: None,
                 error: None,
                 child: None,
+                left_nothing: false,
             })
             .collect();
         assert_eq!(of_visit(&attempts), expected);

@@ -9,7 +9,7 @@ use super::turn::{Failure, Turn};
 use crate::compensation::CompensationStatus;
 use crate::delivery;
 use crate::effect::{Wait, WaitKind};
-use crate::execution::Broken;
+use crate::execution::{Attempt, Broken, Disposition};
 use crate::history::{
     Ending, Event, Outcome, Payload, Status, Target, TaskScheduled, Then, Trigger, TriggerKind,
 };
@@ -105,33 +105,61 @@ impl Turn<'_> {
 
     /// The child of an attempt has ended, which is the attempt's answer.
     pub(super) fn child_ended(&mut self, task: Sequence, end: &ChildEnd) -> Result<Taken, Broken> {
-        let resource = self.resource_of(task)?;
-        let taken = match resource {
-            Some(resource) => self.answer(task, &end.reply(resource))?,
-            None => Err(Ignored::TaskClosed),
-        };
-        if end.status != Status::Succeeded {
-            return Ok(taken);
-        }
-        let entry = self.execution.entry_of_attempt(task);
-        let stands = match entry {
-            Some(entry) => Some(self.step(entry)?.disposition),
+        let asked = match self.execution.entry_of_attempt(task) {
+            Some(entry) => self.asks_executions(entry)?.then_some(entry),
             None => None,
         };
-        let has_own_undo = match entry {
-            Some(entry) => self.compensation(entry)?.is_some(),
-            None => true,
-        };
-        let asks = stands.is_some_and(|stands| !stands.is_settled()) && !has_own_undo;
-        if let Some(entry) = entry.filter(|_| asks && !end.is_undoable) {
-            // A step that nothing can be undone of is none.
-            self.record(Event::EntryReleased { entry })?;
+        let is_success = end.status == Status::Succeeded;
+        if let Some(entry) = asked.filter(|_| is_success && !end.is_undoable) {
+            return self.child_left_nothing(task, end, entry);
         }
-        if end.is_undoable && !asks {
+        let taken = self.answer_by_child(task, end)?;
+        if !is_success || !end.is_undoable {
+            return Ok(taken);
+        }
+        let may_ask = match asked {
+            Some(entry) => !self.step(entry)?.disposition.is_settled(),
+            None => false,
+        };
+        if !may_ask {
             self.tell_release(task, ExecutionId::of(&end.arn));
             return Ok(Ok(()));
         }
         Ok(taken)
+    }
+
+    fn answer_by_child(&mut self, task: Sequence, end: &ChildEnd) -> Result<Taken, Broken> {
+        match self.resource_of(task)? {
+            Some(resource) => self.answer(task, &end.reply(resource)),
+            None => Ok(Err(Ignored::TaskClosed)),
+        }
+    }
+
+    /// A step that nothing can be undone of is none, however late that is known.
+    fn child_left_nothing(
+        &mut self,
+        task: Sequence,
+        end: &ChildEnd,
+        entry: EntryId,
+    ) -> Result<Taken, Broken> {
+        let step = self.step(entry)?;
+        let is_told = |attempt: &Attempt| attempt.task == task && attempt.left_nothing;
+        let is_open = !step.disposition.is_settled() && step.undo.is_none();
+        let is_news = is_open && !step.attempts.iter().any(is_told);
+        if is_news {
+            self.record(Event::EntryReleased {
+                entry,
+                task: Some(task),
+            })?;
+        }
+        if self.execution.waits.contains_key(&task) {
+            return self.answer_by_child(task, end);
+        }
+        Ok(if is_news {
+            Ok(())
+        } else {
+            Err(Ignored::TaskClosed)
+        })
     }
 
     /// Stops the child of an attempt that is given up. What it did it undoes itself.
@@ -328,10 +356,12 @@ impl Turn<'_> {
     }
 
     /// Whether what a success leaves may yet be undone by the execution that waited for it.
-    pub(super) fn is_kept_for_parent(&self) -> Result<bool, Broken> {
+    pub(super) fn is_kept_for_parent(&self) -> bool {
         let head = &self.execution.head;
         let is_waited_for = head.start.parent.is_some_and(|it| it.is_waited_for);
-        Ok(is_waited_for && head.pivot.is_none() && self.scope(ScopeId::TOP)?.had_entries)
+        let mut steps = self.execution.ledger.values().filter_map(|it| it.step());
+        let is_left = steps.any(|step| step.disposition != Disposition::Released);
+        is_waited_for && head.pivot.is_none() && is_left
     }
 
     /// Records what takes entries out of the hands of any undo, and tells the executions that did their steps.

@@ -27,7 +27,7 @@ impl<'a> Turn<'a> {
             return self.iteration_succeeded(scope, index, output);
         }
         let Some(parent) = self.scope(scope)?.parent else {
-            let is_kept = self.is_kept_for_parent()?;
+            let is_kept = self.is_kept_for_parent();
             let previous = self.execution.last_event(Runner::State(scope));
             self.show_letting_go(previous, Event::ExecutionSucceeded { output, is_kept })?;
             self.announce(Announcement::Execution(Status::Succeeded));

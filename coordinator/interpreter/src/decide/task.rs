@@ -314,10 +314,9 @@ impl<'a> Turn<'a> {
             return Ok(false);
         };
         // Executions are no attempts at one and the same effect: each is asked by itself.
-        let has_own_undo = self.compensation(entry)?.is_some();
-        let is_asked = attempt.child.is_some() && !has_own_undo && !step.is_pivot;
+        let is_news = step.result.is_none() || self.asks_executions(entry)?;
         Ok(attempt.outcome != Some(Outcome::Committed)
-            && (is_asked || step.result.is_none())
+            && is_news
             && !matches!(
                 step.disposition,
                 Disposition::Committed | Disposition::Released | Disposition::Abandoned

@@ -44,6 +44,13 @@ impl<'a> Turn<'a> {
         ))
     }
 
+    /// Whether it is executions that the step's attempts started which are asked to undo what they did.
+    pub(super) fn asks_executions(&self, entry: EntryId) -> Result<bool, Broken> {
+        let step = self.step(entry)?;
+        let has_children = step.attempts.iter().any(|attempt| attempt.child.is_some());
+        Ok(has_children && !step.is_pivot && self.compensation(entry)?.is_none())
+    }
+
     pub(super) fn undo_errand(
         &self,
         entry: EntryId,

@@ -123,6 +123,9 @@ pub struct Attempt {
     /// The execution that did it, when one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<ExecutionId>,
+    /// Whether that execution succeeded and has nothing that could be undone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_nothing: bool,
 }
 
 /// The undo of an entry, in one round.
@@ -232,6 +235,13 @@ impl Entry {
     }
 }
 
+impl Attempt {
+    /// Whether it may have done what can be undone.
+    fn may_be_there(&self) -> bool {
+        self.outcome != Some(Outcome::NotExecuted) && !self.left_nothing
+    }
+}
+
 impl Step {
     /// Whether it had its effect, as far as its attempts tell.
     pub fn outcome(&self) -> Outcome {
@@ -242,8 +252,18 @@ impl Step {
     /// other.
     pub(crate) fn children(&self) -> impl Iterator<Item = (Sequence, ExecutionId)> {
         let attempts = self.attempts.iter().rev();
-        let may_be_there = attempts.filter(|it| it.outcome != Some(Outcome::NotExecuted));
+        let may_be_there = attempts.filter(|attempt| attempt.may_be_there());
         may_be_there.filter_map(|attempt| Some((attempt.task, attempt.child?)))
+    }
+
+    /// How its entry stands once the visit is over, as far as its attempts tell.
+    pub(crate) fn at_end(&self) -> Disposition {
+        let outcome = self.outcome();
+        let is_left = self.attempts.iter().any(Attempt::may_be_there);
+        match outcome {
+            Outcome::Committed | Outcome::Unknown if !is_left => Disposition::Released,
+            outcome => outcome.into(),
+        }
     }
 
     /// A visit whose first attempt is about to be dispatched.
@@ -284,6 +304,7 @@ impl Step {
             result: Some(result.clone()),
             error: None,
             child: None,
+            left_nothing: false,
         };
         Step {
             result: Some(result),

@@ -266,6 +266,9 @@ pub enum Event {
     /// The execution that a step started has nothing that could be undone.
     EntryReleased {
         entry: EntryId,
+        /// The attempt that started it; `None` of the only one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<Sequence>,
     },
     /// An execution that a step started has undone what it did, as its undo asked.
     ChildCompensated {

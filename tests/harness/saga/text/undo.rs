@@ -136,7 +136,11 @@ fn incident(event: &Event) -> String {
         Event::UndoRequested { task } => format!("the parent asks to undo by task {task}"),
         Event::UndoAnswered => "the parent is answered".to_owned(),
         Event::LedgerClosed => "the ledger is closed".to_owned(),
-        Event::EntryReleased { entry } => format!("entry {} has nothing to undo", entry.0),
+        Event::EntryReleased { entry, task } => {
+            let of = task.map(|task| format!(" of task {task}"));
+            let of = of.unwrap_or_default();
+            format!("entry {} has nothing to undo{of}", entry.0)
+        }
         Event::ChildCompensated { entry, end } => {
             format!("entry {} its child ended {end:?}", entry.0)
         }

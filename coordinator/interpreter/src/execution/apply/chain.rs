@@ -158,9 +158,6 @@ impl Execution {
 
     /// What is given up with this entry: all that its compensation has yet to undo.
     pub(crate) fn rest_of(&self, entry: EntryId) -> Vec<EntryId> {
-        if self.head.strays.contains(&entry) {
-            return vec![entry];
-        }
         let Some(scope) = self.undone_by(entry) else {
             return vec![entry];
         };

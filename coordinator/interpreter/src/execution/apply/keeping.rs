@@ -2,21 +2,21 @@
 
 use crate::execution::{Broken, Disposition, Execution};
 use crate::history::{Event, HistoryRecord};
-use crate::ids::EntryId;
+use crate::ids::{EntryId, Sequence};
 
 impl Execution {
     pub(super) fn apply_keeping(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
         match &record.event {
             Event::LedgerAbandoned => self.abandon_untouched(),
             Event::PivotCommitted { entry } => self.commit_pivot(*entry),
-            Event::LedgerReleased => self.release_entries(),
+            Event::LedgerReleased => self.release_untouched(),
             Event::LedgerClosed => {
                 self.release_entries()?;
                 self.head.is_kept = false;
                 self.drop_scopes();
                 Ok(())
             }
-            Event::EntryReleased { entry } => self.release(vec![*entry]),
+            Event::EntryReleased { entry, task } => self.note_nothing(*entry, *task),
             Event::UndoRequested { task } => {
                 self.head.asked_by = Some(*task);
                 Ok(())
@@ -27,6 +27,20 @@ impl Execution {
             }
             _ => Err(Broken::new("not an event of a ledger that stays")),
         }
+    }
+
+    /// The execution that an attempt started has nothing to undo: so has its step, unless another attempt left something.
+    fn note_nothing(&mut self, entry: EntryId, task: Option<Sequence>) -> Result<(), Broken> {
+        let step = self.step(entry)?;
+        let attempts = step.attempts.iter_mut();
+        for attempt in attempts.filter(|attempt| task.is_none_or(|task| attempt.task == task)) {
+            attempt.left_nothing = true;
+        }
+        let is_over = step.disposition.awaits_undo();
+        if is_over && step.at_end() == Disposition::Released {
+            return self.dispose(entry, Disposition::Released);
+        }
+        Ok(())
     }
 
     /// Past the pivot nothing that came before it is undone.
@@ -51,6 +65,13 @@ impl Execution {
     /// Nothing will be undone any more, but what is being undone already or was once.
     pub(super) fn release_entries(&mut self) -> Result<(), Broken> {
         let open = self.ledger.values().filter(|entry| entry.is_open());
+        self.release(open.map(|entry| entry.id).collect())
+    }
+
+    /// The same, but what a compensation has yet to undo has its turn.
+    fn release_untouched(&mut self) -> Result<(), Broken> {
+        let open = self.ledger.values().filter(|entry| entry.is_open());
+        let open = open.filter(|entry| self.undone_by(entry.id).is_none());
         self.release(open.map(|entry| entry.id).collect())
     }
 

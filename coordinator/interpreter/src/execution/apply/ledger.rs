@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use crate::compensation::of_visit;
 use crate::execution::{
     Activity, Broken, Disposition, Execution, Position, Step, Subject, Undo, UndoProgress, Waiter,
 };
@@ -27,8 +26,8 @@ impl Execution {
                 self.close_wait(*task);
                 let step = self.step(*entry)?;
                 step.drain = None;
-                let outcome = of_visit(&step.attempts);
-                self.dispose(*entry, outcome.into())
+                let disposition = step.at_end();
+                self.dispose(*entry, disposition)
             }
             Event::EntryUpgraded {
                 entry,
@@ -77,8 +76,8 @@ impl Execution {
         for attempt in &mut step.attempts {
             attempt.outcome.get_or_insert(Outcome::Unknown);
         }
-        let outcome = of_visit(&step.attempts);
-        self.dispose(entry, outcome.into())
+        let disposition = step.at_end();
+        self.dispose(entry, disposition)
     }
 
     pub(super) fn start_undo(

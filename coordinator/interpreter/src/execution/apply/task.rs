@@ -86,6 +86,7 @@ impl Execution {
                         result: None,
                         error: None,
                         child: scheduled.child,
+                        left_nothing: false,
                     };
                     self.step(entry)?.attempts.push(attempt);
                 }
