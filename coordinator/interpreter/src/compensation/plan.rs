@@ -16,8 +16,6 @@ pub(crate) struct Frontier {
     pub ready: Vec<EntryId>,
     /// Whether anything is still to be waited for, these included.
     pub is_open: bool,
-    /// Whether an undo is out, or waits for its next attempt.
-    is_busy: bool,
 }
 
 /// What the compensation of `target` in `scope` can do now.
@@ -69,7 +67,6 @@ fn entry(execution: &Execution, cursors: &mut Cursors, entry: &Entry) -> Frontie
                 false => Vec::new(),
             },
             is_open: !step.disposition.is_settled(),
-            is_busy: step.disposition == Disposition::Compensating,
         },
         Subject::Group(branches) => {
             let mut all = Frontier::default();
@@ -99,7 +96,7 @@ fn iterations(
     let (mut all, mut waiting, mut busy) = (Frontier::default(), Vec::new(), 0);
     for scope in &scopes[cursor.settled..cursor.begun] {
         let iteration = chain(execution, cursors, *scope);
-        if iteration.is_busy {
+        if is_busy(execution, *scope) {
             busy += 1;
             all.add(iteration);
         } else if !iteration.ready.is_empty() {
@@ -124,10 +121,12 @@ fn iterations(
     all
 }
 
-/// Whether an undo of this branch or iteration is out, or waits for its next attempt.
+/// Whether an undo of this branch or iteration is out, or waits for its next attempt. It may stand before the end of its chain:
+/// an effect that shows late takes its place there though what came before it is being undone.
 pub(crate) fn is_busy(execution: &Execution, scope: ScopeId) -> bool {
-    let last = last(execution, scope);
-    last.is_some_and(|last| match &last.subject {
+    let before = |entry: &&Entry| execution.ledger.get(&entry.before?);
+    let mut chain = std::iter::successors(last(execution, scope), before);
+    chain.any(|entry| match &entry.subject {
         Subject::Step(step) => step.disposition == Disposition::Compensating,
         Subject::Group(inner) | Subject::Iterations { scopes: inner, .. } => {
             inner.iter().any(|inner| is_busy(execution, *inner))
@@ -139,6 +138,5 @@ impl Frontier {
     fn add(&mut self, other: Frontier) {
         self.ready.extend(other.ready);
         self.is_open |= other.is_open;
-        self.is_busy |= other.is_busy;
     }
 }
