@@ -21,7 +21,8 @@ Usage: cargo verify [--full]
        cargo verify --run COMMAND [ARGUMENT...]
        cargo verify --help
 
-  --full     also what takes long: SAGAMORE_VERIFY_FULL=1 for the tests, and the benchmarks
+  --full     also what takes long: SAGAMORE_VERIFY_FULL=1 for the tests, every saga of up to four
+             steps, many random ones, and the benchmarks
   --run      start the servers, run just this command with their addresses, stop them:
              cargo verify --run cargo test -p sagamore-tests --test store
 

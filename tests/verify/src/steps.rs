@@ -75,6 +75,15 @@ pub fn tests(full: bool, servers: &[(&'static str, OsString)], tools: &Tools) ->
         output: Output::Always,
     };
     let mut steps = vec![loud("test", "test --workspace --no-fail-fast")];
+    if full {
+        let mut explore = loud(
+            "explore",
+            "test --release --package sagamore-tests --test exploration --test sagas every_ -- --nocapture",
+        );
+        explore.environment.push(("EXPLORE", "4".into()));
+        explore.environment.push(("SAGAS", "50000".into()));
+        steps.push(explore);
+    }
     let manifest = fs::read_to_string(workspace().join("tests/Cargo.toml")).unwrap_or_default();
     if full && manifest.contains("[[bench]]") {
         // One of them measures the binary as it is built for use.
