@@ -176,6 +176,11 @@ impl Reference {
             Some(composite) => self.proceed(composite),
             None => {
                 self.release(|_, _| true);
+                // What is left is undone on its own.
+                for entry in self.unsettled() {
+                    self.entry_mut(entry).is_stray = true;
+                }
+                self.compensations.iter_mut().for_each(|of| of.runs = false);
                 self.is_over = true;
                 self.ending = Some(Ending {
                     status: "SUCCEEDED",
