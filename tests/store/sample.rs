@@ -165,6 +165,7 @@ pub fn scope(id: ScopeId, wait: Sequence, input: Value) -> Scope {
         had_entries: false,
         group: None,
         is_covered: false,
+        variables: Default::default(),
         undone_before: Sequence(0),
         undone_between: Vec::new(),
         marks: Default::default(),
@@ -191,6 +192,7 @@ pub fn entry(id: EntryId, input: Value) -> Entry {
         is_pivot: false,
         undo_again: false,
         is_owed: false,
+        variables: None,
         input,
     };
     Entry {

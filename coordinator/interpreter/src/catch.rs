@@ -1,11 +1,9 @@
 //! Which catcher takes an error, and what it makes of it. Source: States Language, "Fallback states".
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::decide::Failure;
 use crate::definition::{Catcher, ErrorName};
-use crate::history::Payload;
-use crate::query;
 
 /// What nobody can catch or retry: the definition or its data is wrong. Source: Step Functions, "Error names".
 const RUNTIME: &str = "States.Runtime";
@@ -31,18 +29,11 @@ pub(crate) fn matches(names: &[ErrorName], error: &str) -> bool {
         })
 }
 
-/// The catcher's output: the error output, put where its `ResultPath` says into the state's input.
-pub(crate) fn output(
-    catcher: &Catcher,
-    input: &Payload,
-    failure: &Failure,
-) -> Result<Payload, query::Error> {
-    let Some(path) = &catcher.result_path else {
-        return Ok(input.clone());
-    };
+/// What a catcher makes of an error: `{Error, Cause}`. Source: States Language, "Error output".
+pub(crate) fn error_output(failure: &Failure) -> Value {
     let mut error_output = json!({ "Error": failure.error });
     if let Some(cause) = &failure.cause {
         error_output["Cause"] = json!(cause);
     }
-    path.put((**input).clone(), error_output).map(Payload::new)
+    error_output
 }

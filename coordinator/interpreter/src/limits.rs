@@ -4,6 +4,15 @@
 /// The longest path or intrinsic call, in bytes of its text.
 pub const QUERY_TEXT_BYTES_MAX: usize = 64 * 1024;
 
+/// The longest evaluation of a JSONata expression, in milliseconds. It is a backstop: the other limits are met before.
+pub const JSONATA_MILLISECONDS_MAX: u64 = 500;
+
+/// How deep a JSONata expression's functions may call one another.
+pub const JSONATA_CALLS_MAX: usize = 500;
+
+/// The most items of a sequence that a JSONata expression makes.
+pub const JSONATA_SEQUENCE_ITEMS_MAX: usize = 100_000;
+
 /// The most steps (`.name`, `[0]`, `..`) of one path, those of its filters' paths not counted.
 pub const PATH_STEPS_MAX: usize = 100;
 

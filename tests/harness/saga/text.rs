@@ -174,13 +174,16 @@ impl Writer<'_> {
                 kind,
                 name,
                 output,
+                assigned,
             } => format!(
-                "{}{}StateExited {name} {}",
+                "{}{}StateExited {name} {}{}",
                 within(*scope),
                 kind.as_str(),
-                payload(output)
+                payload(output),
+                assignments(assigned.as_ref())
             ),
-            Event::ParallelStateStarted { .. }
+            Event::EvaluationFailed { .. }
+            | Event::ParallelStateStarted { .. }
             | Event::ParallelStateSucceeded { .. }
             | Event::ParallelStateFailed { .. }
             | Event::ScopeClosed { .. }
@@ -209,6 +212,18 @@ impl Writer<'_> {
 
     fn scope(&self, event: &Event) -> String {
         match event {
+            Event::EvaluationFailed {
+                scope,
+                state,
+                error,
+                cause,
+                location,
+            } => format!(
+                "{}EvaluationFailed {state} {} {}",
+                within(*scope),
+                location.as_deref().unwrap_or("-"),
+                failure(error, cause.as_ref())
+            ),
             Event::ParallelStateStarted { scope } => {
                 format!("{}ParallelStateStarted", within(*scope))
             }
@@ -373,4 +388,9 @@ fn payload(payload: &Payload) -> String {
 fn duration(duration: SignedDuration) -> String {
     let seconds = duration.as_millis() as f64 / 1_000.0;
     format!("+{seconds}s")
+}
+
+fn assignments(assigned: Option<&Payload>) -> String {
+    let text = assigned.map(|assigned| format!(" assigns {}", payload(assigned)));
+    text.unwrap_or_default()
 }

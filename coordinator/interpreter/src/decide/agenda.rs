@@ -11,6 +11,15 @@ use crate::ids::{Runner, ScopeId};
 use crate::limits::TRANSITIONS_PER_TURN_MAX;
 use crate::states;
 
+/// What a state leaves behind.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    /// What the next one gets.
+    pub output: Payload,
+    /// The variables it assigned, by their names.
+    pub assigned: Option<Payload>,
+}
+
 /// States that are to be entered, in order.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
@@ -101,11 +110,11 @@ impl Turn<'_> {
         }
     }
 
-    /// Leaves the state: `OutputPath` was applied already.
+    /// Leaves the state: `OutputPath` or `Output` was applied already.
     pub(crate) fn exit(
         &mut self,
         scope: ScopeId,
-        output: Payload,
+        Exit { output, assigned }: Exit,
         transition: &Transition,
     ) -> Result<(), Broken> {
         let name = self.position(scope)?.state.clone();
@@ -117,6 +126,7 @@ impl Turn<'_> {
                 kind,
                 name,
                 output: output.clone(),
+                assigned,
             },
         )?;
         match transition {

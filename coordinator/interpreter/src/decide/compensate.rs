@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Taken;
+use super::agenda::Exit;
 use super::turn::Turn;
 use crate::compensation::frontier;
 use crate::definition::Transition;
@@ -165,9 +166,13 @@ impl Turn<'_> {
 
     fn after(&mut self, scope: ScopeId, then: Then) -> Result<(), Broken> {
         match then {
-            Then::Exit { output, next } => {
+            Then::Exit {
+                output,
+                next,
+                assigned,
+            } => {
                 let transition = next.map_or(Transition::End, Transition::Next);
-                self.exit(scope, output, &transition)
+                self.exit(scope, Exit { output, assigned }, &transition)
             }
             Then::Close => Ok(()),
             Then::Forgo => self.iteration_forgone(scope),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::turn::Turn;
 use crate::history::Payload;
 use crate::ids::ScopeId;
-use crate::query::{Context, Data, Random};
+use crate::query::{Context, Data, Random, Variables};
 
 /// Where a query is evaluated: what `$$.State` and `$$.Task` are.
 pub(crate) struct Place<'a> {
@@ -21,6 +21,8 @@ pub(crate) struct Place<'a> {
     pub token: Option<String>,
     /// The scope it is in, which may be inside an iteration; `None` for an undo, whose Map may be over.
     pub scope: Option<ScopeId>,
+    /// The variables that an undo was given to keep.
+    pub kept: Option<Payload>,
     /// The item in hand, where it is not that of the scope.
     pub item: Option<(u32, Value)>,
 }
@@ -69,6 +71,23 @@ impl Context for PlaceContext<'_> {
 
     fn input(&self) -> Option<&Value> {
         Some(&self.turn.execution.head.start.input)
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the milliseconds of any date are exact"
+    )]
+    fn now_milliseconds(&self) -> f64 {
+        self.turn.now.as_millisecond() as f64
+    }
+}
+
+impl Variables for PlaceContext<'_> {
+    fn variable(&self, name: &str) -> Option<&Value> {
+        match self.place.scope {
+            Some(scope) => self.turn.execution.variable(scope, name),
+            None => self.place.kept.as_ref()?.get(name),
+        }
     }
 }
 
@@ -140,11 +159,7 @@ pub(crate) fn data<'a>(
     context: &'a PlaceContext<'_>,
     random: Random,
 ) -> Data<'a> {
-    Data {
-        input,
-        context,
-        random,
-    }
+    Data::new(input, context, context, random)
 }
 
 fn milliseconds(at: jiff::Timestamp) -> String {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::task::{heartbeat_due, seconds, too_large_failure};
 use super::turn::{Failure, Turn, in_state};
-use crate::definition::{Resource, State};
+use crate::definition::{Resource, State, StateName};
 use crate::delivery::{self, Delivery, Sender};
 use crate::effect::{Announcement, CustomEvent, Dispatch, Route, Wait, WaitKind};
 use crate::execution::Broken;
@@ -220,6 +220,7 @@ impl<'a> Turn<'a> {
         let (state, input) = (position.state.clone(), position.input.clone());
         let (arguments, key) = (errand.arguments.clone(), errand.key.clone());
         let is_pivot = states::is_pivot(self.state(&state)?);
+        let variables = self.kept_variables(scope, &state)?;
         self.record(Event::EntryArmed {
             scope,
             state,
@@ -227,6 +228,7 @@ impl<'a> Turn<'a> {
             arguments,
             key,
             is_pivot,
+            variables,
         })?;
         Ok(())
     }
@@ -244,6 +246,7 @@ impl<'a> Turn<'a> {
         }
         let position = self.position(scope)?;
         let (input, visit) = (position.input.clone(), position.visit);
+        let variables = self.kept_variables(scope, &state.name)?;
         let covered = group.map(|group| self.execution.open_inside(group));
         self.record(Event::CompositeArmed {
             scope,
@@ -253,8 +256,23 @@ impl<'a> Turn<'a> {
             output,
             key: self.key(visit),
             group,
+            variables,
         })?;
         self.let_children_go(covered.unwrap_or_default())
+    }
+
+    /// Those variables that the undo of a state reads. Source: the saga extension, "The input of a compensation".
+    fn kept_variables(&self, scope: ScopeId, state: &StateName) -> Result<Option<Payload>, Broken> {
+        let Some(compensation) = states::compensation_of(self.state(state)?) else {
+            return Ok(None);
+        };
+        let names = compensation.variables().into_iter();
+        let kept = names.filter_map(|name| {
+            let value = self.execution.variable(scope, &name)?.clone();
+            Some((name, value))
+        });
+        let kept: serde_json::Map<_, _> = kept.collect();
+        Ok((!kept.is_empty()).then(|| Payload::new(kept.into())))
     }
 
     /// The idempotency key of a visit. Source: the saga extension, "Keys".

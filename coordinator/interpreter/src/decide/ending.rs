@@ -1,5 +1,6 @@
 //! How scopes end: well, with an error that is retried or caught, or with one that leaves them.
 
+use super::agenda::Exit;
 use super::turn::{Failure, Turn};
 use crate::definition::{Catcher, Retrier, StateKind, StateName, Transition};
 use crate::effect::{Announcement, Wait, WaitKind};
@@ -40,27 +41,51 @@ impl<'a> Turn<'a> {
 
     /// The state the scope is in fails: it is tried again, caught, or the scope fails with it.
     pub(crate) fn fail(&mut self, scope: ScopeId, failure: Failure) -> Result<(), Broken> {
+        let failure = self.show_evaluation(scope, failure)?;
         let position = self.position(scope)?;
-        let (name, input) = (position.state.clone(), position.input.clone());
+        let name = position.state.clone();
         let handling = self.handling(scope, &failure)?;
         if !matches!(handling, Handling::Retry { .. }) && self.is_doubtful_pivot(scope)? {
             return self.suspend_state(scope, failure);
         }
         match handling {
             Handling::Retry { retrier } => self.retry(scope, retrier),
-            Handling::Catch(catcher) => match catch::output(catcher, &input, &failure) {
-                Err(error) => {
-                    let entered_event = self.position(scope)?.entered_event;
-                    let failure = Failure::of_query(name.as_str(), entered_event, &error);
-                    self.leave_state(scope, failure, &name)
+            Handling::Catch(catcher) => match states::caught(self, scope, catcher, &failure)? {
+                Err(failure) => self.leave_state(scope, failure, &name),
+                Ok(exit) if catcher.compensate => {
+                    self.caught_compensating(scope, catcher, exit, failure, name)
                 }
-                Ok(output) if catcher.compensate => {
-                    self.caught_compensating(scope, catcher, output, failure, name)
-                }
-                Ok(output) => self.exit(scope, output, &Transition::Next(catcher.next.clone())),
+                Ok(exit) => self.exit(scope, exit, &Transition::Next(catcher.next.clone())),
             },
             Handling::Leave => self.leave_state(scope, failure, &name),
         }
+    }
+
+    /// Shows that JSONata is why the state fails, once. It follows from what came before the state, if that did nothing yet.
+    fn show_evaluation(&mut self, scope: ScopeId, failure: Failure) -> Result<Failure, Broken> {
+        let Some(evaluation) = &failure.evaluation else {
+            return Ok(failure);
+        };
+        let last_event = self.execution.last_event(Runner::State(scope));
+        let position = self.position(scope)?;
+        let is_fresh = last_event == position.entered_event && !evaluation.is_late;
+        let previous = if is_fresh {
+            position.previous_event
+        } else {
+            last_event
+        };
+        let failed = Event::EvaluationFailed {
+            scope,
+            state: position.state.clone(),
+            error: failure.error.clone(),
+            cause: failure.cause.clone(),
+            location: evaluation.location.clone(),
+        };
+        self.show_after(previous, failed)?;
+        Ok(Failure {
+            evaluation: None,
+            ..failure
+        })
     }
 
     /// Nothing in the state takes the error. Past the pivot an error that nothing takes at all waits for an operator.
@@ -99,7 +124,7 @@ impl<'a> Turn<'a> {
         &mut self,
         scope: ScopeId,
         catcher: &Catcher,
-        output: Payload,
+        Exit { output, assigned }: Exit,
         failure: Failure,
         name: StateName,
     ) -> Result<(), Broken> {
@@ -110,6 +135,7 @@ impl<'a> Turn<'a> {
         let then = Then::Exit {
             output,
             next: Some(catcher.next.clone()),
+            assigned,
         };
         self.begin_compensation(
             scope,
@@ -209,6 +235,7 @@ impl<'a> Turn<'a> {
         failure: Failure,
         state: &StateName,
     ) -> Result<(), Broken> {
+        let failure = self.show_evaluation(scope, failure)?;
         if let Some(index) = self.scope(scope)?.iteration {
             return self.iteration_failed(scope, index, failure, state);
         }
@@ -230,6 +257,16 @@ impl<'a> Turn<'a> {
         self.close(scope, drains, false)?;
         self.close_branches(parent, drains)?;
         self.fail_composite(parent, last_event, failure)
+    }
+
+    /// A Map can't begin. Step Functions shows that the Map fails where JSONata is why.
+    pub(crate) fn fail_map(&mut self, scope: ScopeId, failure: Failure) -> Result<(), Broken> {
+        if failure.evaluation.is_none() {
+            return self.fail(scope, failure);
+        }
+        let failure = self.show_evaluation(scope, failure)?;
+        let last_event = self.execution.last_event(Runner::State(scope));
+        self.fail_composite(scope, last_event, failure)
     }
 
     /// A Parallel or Map fails, all inside which is closed; what comes next follows from the event of what made it fail.

@@ -24,10 +24,11 @@ use crate::input::{Ignored, Input, Reply, Start};
 use crate::limits::{VALUE_DEPTH_MAX, is_payload_too_deep};
 use crate::{delivery, states};
 
+pub(crate) use agenda::Exit;
 pub(crate) use context::{Place, PlaceContext, data};
 pub(crate) use dispatch::Errand;
 pub(crate) use task::too_large_failure;
-pub(crate) use turn::{Failure, Turn, in_state};
+pub(crate) use turn::{Evaluation, Failure, Turn, in_state};
 
 /// Seals the token of a task: a pure function of its key, the execution and the sequence.
 pub type Sealer<'a> = dyn Fn(ExecutionId, Sequence) -> String + 'a;

@@ -337,6 +337,7 @@ impl<'a> Turn<'a> {
             retry_count,
             token: Some(token),
             scope: None,
+            kept: self.step(entry)?.variables.clone(),
             item: None,
         })
     }

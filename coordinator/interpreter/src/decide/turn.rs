@@ -22,6 +22,17 @@ pub(crate) struct Failure {
     pub cause: Option<String>,
     /// Whether a `Fail` state says so, by decision of the business.
     pub is_decided: bool,
+    /// The evaluation of JSONata that failed, when that is why.
+    pub evaluation: Option<Evaluation>,
+}
+
+/// Where JSONata failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Evaluation {
+    /// The field, with slashes; `None` where it is the state's input.
+    pub location: Option<String>,
+    /// Whether it was evaluated, and what it yielded was not what the field takes.
+    pub is_late: bool,
 }
 
 impl Failure {
@@ -30,6 +41,7 @@ impl Failure {
             error: error.to_owned(),
             cause: Some(cut(cause.into())),
             is_decided: false,
+            evaluation: None,
         }
     }
 
@@ -39,6 +51,7 @@ impl Failure {
             error: error.to_owned(),
             cause: cause.map(cut),
             is_decided: false,
+            evaluation: None,
         }
     }
 
@@ -48,12 +61,20 @@ impl Failure {
             error,
             cause: cause.map(cut),
             is_decided: true,
+            evaluation: None,
         }
     }
 
     /// What a query's error makes of a state: the text names the state, as Step Functions does.
     pub(crate) fn of_query(state: &str, entered_event: u64, error: &query::Error) -> Failure {
-        Failure::new(error.name(), in_state(state, entered_event, error))
+        let evaluation = error.jsonata_field().map(|field| Evaluation {
+            location: Some(field.to_owned()),
+            is_late: false,
+        });
+        Failure {
+            evaluation,
+            ..Failure::new(error.name(), in_state(state, entered_event, error))
+        }
     }
 }
 

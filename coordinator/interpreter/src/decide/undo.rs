@@ -64,6 +64,8 @@ impl<'a> Turn<'a> {
         let data = data(&undo.input, &context, self.random());
         let number = |seconds: &Seconds, field: &str| match seconds {
             Seconds::Literal(seconds) => Ok(*seconds),
+            Seconds::Jsonata(expression) => states::integer_of(expression, &data, 1..=Seconds::MAX)
+                .map_err(|error| Failure::of_query(&state, undo.entered_event, &error)),
             Seconds::Path(path) => states::seconds_at(path, &data, |problem| match problem {
                 Ok(found) => {
                     super::task::not_seconds(&state, undo.entered_event, field, path.text(), found)

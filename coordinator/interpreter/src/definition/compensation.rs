@@ -1,5 +1,7 @@
 //! `Compensate`: the Task that undoes a state, and the policy of all of them. Source: the saga extension, "Fields".
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
 use super::document::Node;
@@ -97,7 +99,7 @@ pub(super) fn parse_compensate(
             "give the undo a queue of its own: a worker that does not read the message's type would do the work twice",
         );
     }
-    let parameters = fields.template("Parameters", faults);
+    let parameters = fields.arguments(faults);
     if let Some(node) = fields.get("Parameters") {
         warn_of_results(node, faults);
     }
@@ -118,6 +120,21 @@ pub(super) fn parse_compensate(
         heartbeat,
         retry,
     }))
+}
+
+impl Compensation {
+    /// The variables it reads.
+    pub(crate) fn variables(&self) -> BTreeSet<String> {
+        let mut variables = self.parameters.as_ref().map(Template::variables);
+        let seconds = [Some(&self.timeout), self.heartbeat.as_ref()];
+        for seconds in seconds.into_iter().flatten() {
+            if let Seconds::Jsonata(expression) = seconds {
+                let read = expression.variables().map(str::to_owned);
+                variables.get_or_insert_default().extend(read);
+            }
+        }
+        variables.unwrap_or_default()
+    }
 }
 
 /// How an undo is tried again that does not say.
@@ -280,7 +297,7 @@ mod tests {
             &[
                 "/Compensate/Catch Field 'Catch' is not supported",
                 "/Compensate/TimeoutSecondsPath Field 'TimeoutSecondsPath' is not supported",
-                "/Compensate/Arguments This version does not run 'Arguments' of a Compensate",
+                "/Compensate/Arguments Field 'Arguments' is not supported",
             ],
         );
     }

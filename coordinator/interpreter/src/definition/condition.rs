@@ -5,10 +5,11 @@ use jiff::Timestamp;
 use super::document::Node;
 use super::fault::Faults;
 use super::fields::{Fields, boolean, path, string, wrong_type};
+use super::handover::parse_handover;
 use super::timestamp::timestamp;
 use super::vocabulary::{NESTED_RULE, OPERATORS, RULE};
-use super::{Rule, StateName};
-use crate::query::Path;
+use super::{QueryLanguage, Rule, StateName};
+use crate::query::{Jsonata, Path};
 
 /// A boolean expression over the state's input.
 #[derive(Debug)]
@@ -21,6 +22,10 @@ pub enum Condition {
     Not(Box<Condition>),
     /// One comparison or type test of `Variable`.
     Test(Test),
+    /// `Condition` of JSONata.
+    Jsonata(Jsonata),
+    /// `Condition` as it is written: true or false.
+    Literal(bool),
 }
 
 /// One question about the value at `variable`.
@@ -105,6 +110,7 @@ pub(super) fn parse_rule(node: Node<'_>, faults: &mut Faults) -> Option<Rule> {
     Some(Rule {
         condition: condition?,
         next: next?,
+        handover: parse_handover(node, faults),
     })
 }
 
@@ -114,6 +120,9 @@ fn parse_nested(node: Node<'_>, faults: &mut Faults) -> Option<Condition> {
 }
 
 fn parse_condition(fields: Fields<'_>, faults: &mut Faults) -> Option<Condition> {
+    if fields.node().language() == QueryLanguage::Jsonata {
+        return parse_expression(fields, faults);
+    }
     let mut operators = fields
         .node()
         .members()
@@ -157,6 +166,16 @@ fn parse_condition(fields: Fields<'_>, faults: &mut Faults) -> Option<Condition>
                 comparison: comparison?,
             }))
         }
+    }
+}
+
+/// Reads `Condition` of JSONata: an expression, or what it would yield.
+fn parse_expression(fields: Fields<'_>, faults: &mut Faults) -> Option<Condition> {
+    fields.require(&["Condition"], faults);
+    let node = fields.get("Condition")?;
+    match fields.jsonata(node, faults) {
+        Some(expression) => expression.map(Condition::Jsonata),
+        None => boolean(node, faults).map(Condition::Literal),
     }
 }
 
@@ -345,12 +364,28 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_in_jsonata_is_refused_in_plain_words() {
+    fn a_condition_is_jsonata_or_its_value() {
+        let check = |rule: &str, expected: &[&str]| {
+            let state = format!(
+                r#"{{"Type":"Choice","QueryLanguage":"JSONata","Choices":[{rule}],"Default":"B"}}"#
+            );
+            assert_eq!(state_faults(&state), expected);
+        };
         check(
-            r#"{"Condition":"{% true %}","Next":"B"}"#,
+            r#"{"Condition":"{% $states.input.a > 1 %}","Next":"B"}"#,
+            &[],
+        );
+        check(r#"{"Condition":true,"Next":"B"}"#, &[]);
+        check(
+            r#"{"Condition":"yes","Next":"B"}"#,
+            &["/Choices/0/Condition Expected value of type Boolean"],
+        );
+        check(
+            r#"{"Variable":"$.a","IsNull":true,"Next":"B"}"#,
             &[
-                " Exactly one comparison operator is required",
-                "/Condition This version does not run 'Condition' of a rule of Choices",
+                "/Choices/0 These fields are required: [Condition]",
+                "/Choices/0/Variable Field 'Variable' is not supported",
+                "/Choices/0/IsNull Field 'IsNull' is not supported",
             ],
         );
     }

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use super::QueryLanguage;
 use super::fault::excerpt;
 
 /// The index of a node in its document.
@@ -104,7 +105,12 @@ impl Document {
 
     /// A node of this document.
     pub(super) fn node(&self, id: NodeId) -> Node<'_> {
-        Node { document: self, id }
+        Node {
+            document: self,
+            id,
+            state: None,
+            language: QueryLanguage::JsonPath,
+        }
     }
 
     fn data(&self, id: NodeId) -> &NodeData {
@@ -121,9 +127,53 @@ impl Document {
 pub(super) struct Node<'d> {
     document: &'d Document,
     id: NodeId,
+    /// The state that it is in.
+    state: Option<NodeId>,
+    /// The language of that state.
+    language: QueryLanguage,
 }
 
 impl<'d> Node<'d> {
+    /// The same as a state that is written in this language, which holds for all in it.
+    pub(super) fn state_in(self, language: QueryLanguage) -> Node<'d> {
+        Node {
+            state: Some(self.id),
+            language,
+            ..self
+        }
+    }
+
+    /// The language of the state that it is in.
+    pub(super) fn language(self) -> QueryLanguage {
+        self.language
+    }
+
+    /// The way from its state, as errors of JSONata name it: `Arguments/amount`.
+    pub(super) fn field(self) -> String {
+        let mut segments = Vec::new();
+        let mut next = Some(self.id).filter(|id| Some(*id) != self.state);
+        while let Some(id) = next {
+            let parent = match &self.document.data(id).place {
+                Place::Root => None,
+                Place::Member { parent, key, .. } => {
+                    segments.push(key.clone());
+                    Some(*parent)
+                }
+                Place::Element { parent, index } => {
+                    segments.push(index.to_string());
+                    Some(*parent)
+                }
+            };
+            next = parent.filter(|parent| Some(*parent) != self.state);
+        }
+        segments.reverse();
+        segments.join("/")
+    }
+
+    fn other(self, id: NodeId) -> Node<'d> {
+        Node { id, ..self }
+    }
+
     /// What the value is.
     pub(super) fn content(self) -> &'d Content {
         &self.document.data(self.id).content
@@ -174,7 +224,7 @@ impl<'d> Node<'d> {
             Content::Array(ids) => ids,
             _ => &[],
         };
-        ids.iter().map(move |id| self.document.node(*id))
+        ids.iter().map(move |id| self.other(*id))
     }
 
     /// The members with their keys, if it is an object; else none.
@@ -184,7 +234,7 @@ impl<'d> Node<'d> {
             _ => &[],
         };
         ids.iter().map(move |id| {
-            let member = self.document.node(*id);
+            let member = self.other(*id);
             (member.key().unwrap_or_default(), member)
         })
     }

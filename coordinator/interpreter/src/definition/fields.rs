@@ -5,8 +5,10 @@
 
 use std::ops::RangeInclusive;
 
+use super::QueryLanguage;
 use super::document::Node;
 use super::fault::{FaultCode, Faults, excerpt};
+use super::handover::jsonata_template;
 use super::spelling::did_you_mean;
 use super::vocabulary::{elsewhere, later};
 use crate::query::{Expression, Path, ReferencePath, Template};
@@ -15,10 +17,25 @@ use crate::query::{Expression, Path, ReferencePath, Template};
 pub(super) struct Shape {
     /// The kind, for use in a sentence: "a Wait state".
     pub(super) kind: &'static str,
-    /// The fields there may be.
+    /// The fields there may be in both languages.
     pub(super) fields: &'static [&'static str],
+    /// Those there may be with JSONPath only.
+    pub(super) json_path: &'static [&'static str],
+    /// Those there may be with JSONata only.
+    pub(super) jsonata: &'static [&'static str],
     /// Fields of the language that a later version runs.
     pub(super) later: &'static [&'static str],
+}
+
+impl Shape {
+    /// All fields there may be in this language.
+    fn fields_in(&self, language: QueryLanguage) -> impl Iterator<Item = &'static str> {
+        let more = match language {
+            QueryLanguage::JsonPath => self.json_path,
+            QueryLanguage::Jsonata => self.jsonata,
+        };
+        self.fields.iter().chain(more).copied()
+    }
 }
 
 /// An object whose field names are known to be right or reported.
@@ -40,7 +57,7 @@ impl<'d> Fields<'d> {
             return None;
         }
         for (name, member) in node.members() {
-            if !shape.fields.contains(&name) {
+            if !shape.fields_in(node.language()).any(|known| known == name) {
                 unknown_field(name, member, shape, faults);
             }
         }
@@ -49,6 +66,11 @@ impl<'d> Fields<'d> {
             fields.string("Comment", faults);
         }
         Some(fields)
+    }
+
+    /// An object whose field names are checked elsewhere.
+    pub(super) fn of(node: Node<'d>) -> Fields<'d> {
+        Fields { node }
     }
 
     /// The object itself.
@@ -144,6 +166,17 @@ impl<'d> Fields<'d> {
         path(self.get(name)?, faults)
     }
 
+    /// `Parameters`, or `Arguments` of JSONata.
+    pub(super) fn arguments(self, faults: &mut Faults) -> Option<Template> {
+        self.template(
+            match self.node.language() {
+                QueryLanguage::JsonPath => "Parameters",
+                QueryLanguage::Jsonata => "Arguments",
+            },
+            faults,
+        )
+    }
+
     /// `ResultPath`: the whole value when absent, `None` for `null`.
     pub(super) fn result_path(self, faults: &mut Faults) -> Option<ReferencePath> {
         match self.get("ResultPath") {
@@ -164,6 +197,9 @@ impl<'d> Fields<'d> {
     /// A payload template: any JSON value, whose objects' fields that end in `.$` hold paths.
     pub(super) fn template(self, name: &str, faults: &mut Faults) -> Option<Template> {
         let node = self.get(name)?;
+        if node.language() == QueryLanguage::Jsonata {
+            return jsonata_template(node, faults);
+        }
         warn_of_missing_dollars(node, faults);
         match Template::parse(&node.to_value()) {
             Ok(template) => Some(template),
@@ -318,7 +354,7 @@ pub(super) fn expression(node: Node<'_>, faults: &mut Faults) -> Option<Expressi
     query(node, Expression::parse(text), problem, faults)
 }
 
-fn query<T>(
+pub(super) fn query<T>(
     node: Node<'_>,
     parsed: Result<T, String>,
     problem: &str,
@@ -353,9 +389,12 @@ fn unknown_field(name: &str, member: Node<'_>, shape: &Shape, faults: &mut Fault
     }
     let remedy = match elsewhere(name) {
         Some(place) => format!("'{shown}' stands in {place}"),
-        None => did_you_mean(name, shape.fields.iter().copied(), || {
-            format!("{} has these: {}", shape.kind, shape.fields.join(", "))
-        }),
+        None => {
+            let known: Vec<&str> = shape.fields_in(member.language()).collect();
+            did_you_mean(name, known.iter().copied(), || {
+                format!("{} has these: {}", shape.kind, known.join(", "))
+            })
+        }
     };
     let problem = format!("Field '{shown}' is not supported");
     faults.schema(member.key_spot(), problem, remedy);
@@ -447,8 +486,8 @@ mod tests {
             r#"{"StartAt":"A","States":{"A":{"Type":"Pass","End":true,"Retry":[],"Itmes":1}}}"#;
         let errors = crate::definition::Machine::parse(definition).expect_err("two faults");
         let remedies: Vec<_> = errors.iter().map(|fault| fault.remedy.as_str()).collect();
-        let fields = "a Pass state has these: Type, Comment, QueryLanguage, InputPath, Parameters, Result, \
-                      ResultPath, OutputPath, Next, End";
+        let fields = "a Pass state has these: Type, Comment, QueryLanguage, Next, End, Assign, InputPath, Parameters, \
+                      Result, ResultPath, OutputPath";
         assert_eq!(
             remedies,
             ["'Retry' stands in a Task, a Parallel or a Map", fields]

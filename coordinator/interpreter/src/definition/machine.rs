@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Catcher, Compensation, CompensationPolicy, Condition, Retrier, Task};
-use crate::query::{Expression, Path, ReferencePath, Template};
+use crate::query::{Expression, Jsonata, Path, ReferencePath, Template};
 
 /// The name of a state: 1 to 80 characters, unique in the whole machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,6 +82,24 @@ impl Machine {
     }
 }
 
+/// The language in which a state reads and shapes its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryLanguage {
+    /// Paths, payload templates and intrinsic functions.
+    JsonPath,
+    /// Expressions between `{%` and `%}`.
+    Jsonata,
+}
+
+/// What is handed over where a state is left: the fields that a state, a catcher and a rule of Choices share.
+#[derive(Debug, Default)]
+pub struct Handover {
+    /// `Output`, of JSONata.
+    pub output: Option<Template>,
+    /// `Assign`: the variables that are set.
+    pub assign: Option<Template>,
+}
+
 /// One state: what all types share, and what its type adds.
 #[derive(Debug)]
 pub struct State {
@@ -89,6 +107,10 @@ pub struct State {
     pub name: StateName,
     /// The block it stands in.
     pub block: BlockId,
+    /// `QueryLanguage`: its own, or the machine's.
+    pub language: QueryLanguage,
+    /// `Output` and `Assign`.
+    pub handover: Handover,
     /// `InputPath`; `None` is the language's `null`: the state sees `{}`.
     pub input_path: Option<Path>,
     /// `OutputPath`; `None` is the language's `null`: the state yields `{}`.
@@ -158,6 +180,8 @@ pub struct Rule {
     pub condition: Condition,
     /// Where it leads.
     pub next: StateName,
+    /// Its own `Output` and `Assign`, in place of the state's.
+    pub handover: Handover,
 }
 
 /// A `Wait` state.
@@ -180,6 +204,10 @@ pub enum WaitFor {
     Timestamp(Timestamp),
     /// `TimestampPath`.
     TimestampPath(Path),
+    /// `Seconds` of JSONata.
+    SecondsExpression(Jsonata),
+    /// `Timestamp` of JSONata.
+    TimestampExpression(Jsonata),
 }
 
 /// A `Parallel` state.
@@ -187,7 +215,7 @@ pub enum WaitFor {
 pub struct Parallel {
     /// `Branches`, in order; never empty.
     pub branches: Vec<BlockId>,
-    /// `Parameters`.
+    /// `Parameters`, or `Arguments` of JSONata.
     pub parameters: Option<Template>,
     /// `ResultSelector`.
     pub result_selector: Option<Template>,
@@ -210,6 +238,8 @@ pub struct Map {
     pub processor: BlockId,
     /// `ItemsPath`: where the items are; `None` takes the whole input.
     pub items_path: Option<Path>,
+    /// `Items` of JSONata: what they are; `None` takes the whole input.
+    pub items: Option<Template>,
     /// `ItemSelector`, or the older `Parameters`: what an iteration gets; `None` gives it its item.
     pub item_selector: Option<Template>,
     /// `MaxConcurrency` or `MaxConcurrencyPath`: iterations at a time; 0 is no limit of its own.
@@ -239,6 +269,8 @@ pub enum Count {
     Literal(u32),
     /// `…Path`.
     Path(Path),
+    /// As an expression of JSONata yields it.
+    Jsonata(Jsonata),
 }
 
 /// A share of a hundred that stands in the definition, or that a path yields.
@@ -248,6 +280,8 @@ pub enum Percentage {
     Literal(f64),
     /// `…Path`.
     Path(Path),
+    /// As an expression of JSONata yields it.
+    Jsonata(Jsonata),
 }
 
 /// A `Compensate` state. Source: the saga extension.
@@ -275,4 +309,6 @@ pub enum Text {
     Literal(String),
     /// `ErrorPath`, `CausePath`.
     Path(Expression),
+    /// As an expression of JSONata yields it.
+    Jsonata(Jsonata),
 }

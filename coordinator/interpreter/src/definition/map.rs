@@ -4,6 +4,7 @@ use super::compensation::parse_compensate;
 use super::document::Node;
 use super::fault::Faults;
 use super::fields::{Fields, integer, number, path, string};
+use super::handover::Written;
 use super::parse::Parser;
 use super::recovery::{parse_catch, parse_retry};
 use super::spelling::did_you_mean;
@@ -17,6 +18,7 @@ pub(super) fn parse_map(node: Node<'_>, parser: &mut Parser) -> Option<Map> {
     let processor = parse_processor(fields, parser);
     let faults = &mut parser.faults;
     let items_path = fields.path("ItemsPath", faults);
+    let items = fields.template("Items", faults);
     let item_selector = fields
         .at_most_one(&["ItemSelector", "Parameters"], faults)
         .and_then(|(name, _)| fields.template(name, faults));
@@ -33,6 +35,7 @@ pub(super) fn parse_map(node: Node<'_>, parser: &mut Parser) -> Option<Map> {
     Some(Map {
         processor: processor?,
         items_path,
+        items,
         item_selector,
         max_concurrency: max_concurrency.unwrap_or(Count::Literal(0)),
         tolerated_count,
@@ -85,9 +88,10 @@ fn check_config(node: Node<'_>, faults: &mut Faults) {
 
 /// Reads a whole number as written, or its path.
 fn parse_count(fields: Fields<'_>, names: [&'static str; 2], faults: &mut Faults) -> Option<Count> {
-    match fields.at_most_one(&names, faults)? {
-        (name, node) if name == names[0] => integer(node, 0..=u32::MAX, faults).map(Count::Literal),
-        (_, node) => path(node, faults).map(Count::Path),
+    match fields.written(&names, faults)? {
+        Written::Literal(node) => integer(node, 0..=u32::MAX, faults).map(Count::Literal),
+        Written::Path(node) => path(node, faults).map(Count::Path),
+        Written::Jsonata(expression) => Some(Count::Jsonata(expression)),
     }
 }
 
@@ -96,11 +100,10 @@ fn parse_percentage(fields: Fields<'_>, faults: &mut Faults) -> Option<Percentag
         "ToleratedFailurePercentage",
         "ToleratedFailurePercentagePath",
     ];
-    match fields.at_most_one(&names, faults)? {
-        (name, node) if name == names[0] => {
-            number(node, 0.0..=100.0, faults).map(Percentage::Literal)
-        }
-        (_, node) => path(node, faults).map(Percentage::Path),
+    match fields.written(&names, faults)? {
+        Written::Literal(node) => number(node, 0.0..=100.0, faults).map(Percentage::Literal),
+        Written::Path(node) => path(node, faults).map(Percentage::Path),
+        Written::Jsonata(expression) => Some(Percentage::Jsonata(expression)),
     }
 }
 

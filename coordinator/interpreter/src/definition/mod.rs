@@ -11,6 +11,7 @@ mod fault;
 mod fields;
 mod flow;
 mod graph;
+mod handover;
 #[cfg(test)]
 mod hostile;
 mod machine;
@@ -33,8 +34,8 @@ pub use compensation::{
 pub use condition::{Comparison, Condition, Operand, Operator, Test, TypeTest};
 pub use fault::{Fault, FaultCode, Severity};
 pub use machine::{
-    Block, BlockId, Choice, Compensate, Count, Fail, Machine, Map, Parallel, Pass, Percentage,
-    Rule, State, StateKind, StateName, Text, Transition, Wait, WaitFor,
+    Block, BlockId, Choice, Compensate, Count, Fail, Handover, Machine, Map, Parallel, Pass,
+    Percentage, QueryLanguage, Rule, State, StateKind, StateName, Text, Transition, Wait, WaitFor,
 };
 pub(crate) use resource::function_name;
 pub use resource::{Action, Integration, Pattern, Resource};

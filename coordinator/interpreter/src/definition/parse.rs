@@ -18,7 +18,7 @@ use super::reader::read;
 use super::spelling::did_you_mean;
 use super::states::parse_state;
 use super::vocabulary::{BRANCH, MACHINE};
-use super::{Block, BlockId, Machine, Seconds, State, StateKind, StateName};
+use super::{Block, BlockId, Machine, QueryLanguage, Seconds, State, StateKind, StateName};
 use crate::limits::STATE_NAME_CHARACTERS_MAX;
 
 impl Machine {
@@ -28,7 +28,7 @@ impl Machine {
     /// All that is wrong with the definition, in the order of its text; of a text that is not JSON the first fault.
     /// At most [`DEFINITION_FAULTS_MAX`](crate::limits::DEFINITION_FAULTS_MAX) errors are told, and as many warnings.
     pub fn parse(text: &str) -> Result<(Machine, Vec<Fault>), Vec<Fault>> {
-        let mut parser = Parser::default();
+        let mut parser = Parser::new();
         let machine = read(text, &mut parser.faults)
             .and_then(|(document, root)| parser.machine(document.node(root)));
         let refused = parser.faults.any_errors();
@@ -41,15 +41,25 @@ impl Machine {
 }
 
 /// The parts of the machine found so far.
-#[derive(Default)]
 pub(super) struct Parser {
     pub(super) faults: Faults,
+    language: QueryLanguage,
     blocks: Vec<Option<Block>>,
     states: HashMap<StateName, State>,
     names: HashSet<String>,
 }
 
 impl Parser {
+    fn new() -> Parser {
+        Parser {
+            faults: Faults::default(),
+            language: QueryLanguage::JsonPath,
+            blocks: Vec::new(),
+            states: HashMap::new(),
+            names: HashSet::new(),
+        }
+    }
+
     fn machine(&mut self, root: Node<'_>) -> Option<Machine> {
         if !root.is_object() {
             self.faults.schema(
@@ -73,14 +83,10 @@ impl Parser {
         }
         let timeout = fields.integer("TimeoutSeconds", 1..=Seconds::MAX, &mut self.faults);
         let policy = parse_policy(fields, &mut self.faults);
-        let whole = QueryLanguage::of(root, &mut self.faults);
-        if whole == QueryLanguage::JsonPath {
-            self.block(fields);
-            check_graph(root, &mut self.faults);
-            check_flow(root, &mut self.faults);
-        } else {
-            refuse_downgrades(root, &mut self.faults);
-        }
+        self.language = query_language(root, &mut self.faults).unwrap_or(QueryLanguage::JsonPath);
+        self.block(fields);
+        check_graph(root, &mut self.faults);
+        check_flow(root, &mut self.faults);
         warn_of_kept_effects(root, &mut self.faults);
         // The last, so that a flood of keys drowns no other fault.
         report_duplicates(root, &mut self.faults);
@@ -104,6 +110,19 @@ impl Parser {
             timeout: timeout.map(|seconds| SignedDuration::from_secs(seconds.into())),
             policy,
         })
+    }
+
+    /// The language of a state: its own, or the machine's. In a machine of JSONata no state may return to JSONPath.
+    pub(super) fn language_of(&mut self, state: Node<'_>) -> QueryLanguage {
+        let own = query_language(state, &mut self.faults);
+        if own == Some(QueryLanguage::JsonPath) && self.language == QueryLanguage::Jsonata {
+            self.faults.schema(
+                state.spot(),
+                "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine",
+                "leave 'QueryLanguage' out at the top level",
+            );
+        }
+        own.unwrap_or(self.language)
     }
 
     /// Reads one branch of a Parallel.
@@ -177,62 +196,24 @@ impl Parser {
     }
 }
 
-/// The language in which a machine or a state is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum QueryLanguage {
-    /// JSONPath, also where the fault of another one has been reported.
-    JsonPath,
-    /// JSONata, which has been reported.
-    Jsonata,
-}
-
-impl QueryLanguage {
-    /// Reads `QueryLanguage` of a machine or a state.
-    pub(super) fn of(node: Node<'_>, faults: &mut Faults) -> QueryLanguage {
-        let Some(field) = node.get("QueryLanguage") else {
-            return QueryLanguage::JsonPath;
-        };
-        match field.as_str() {
-            Some("JSONPath") => QueryLanguage::JsonPath,
-            Some("JSONata") => {
-                faults.schema(
-                    field.spot(),
-                    "This version does not run JSONata",
-                    "write the definition with JSONPath: 'Parameters' for 'Arguments', 'ResultPath' for 'Output'",
-                );
-                QueryLanguage::Jsonata
-            }
-            Some(other) => {
-                let problem = format!("There is no query language '{}'", excerpt(other));
-                let remedy = did_you_mean(other, ["JSONPath"], || {
-                    "write \"JSONPath\", or leave it out".to_owned()
-                });
-                faults.schema(field.spot(), problem, remedy);
-                QueryLanguage::JsonPath
-            }
-            None => {
-                wrong_type(
-                    field,
-                    "String",
-                    "write \"JSONPath\", or leave it out",
-                    faults,
-                );
-                QueryLanguage::JsonPath
-            }
+/// Reads `QueryLanguage` of a machine or a state; `None` where it is not there or faulty.
+fn query_language(node: Node<'_>, faults: &mut Faults) -> Option<QueryLanguage> {
+    let field = node.get("QueryLanguage")?;
+    match field.as_str() {
+        Some("JSONPath") => Some(QueryLanguage::JsonPath),
+        Some("JSONata") => Some(QueryLanguage::Jsonata),
+        Some(other) => {
+            let problem = format!("There is no query language '{}'", excerpt(other));
+            let remedy = did_you_mean(other, ["JSONPath", "JSONata"], || {
+                "write \"JSONPath\" or \"JSONata\", or leave it out".to_owned()
+            });
+            faults.schema(field.spot(), problem, remedy);
+            None
         }
-    }
-}
-
-/// In a machine of JSONata no state may return to JSONPath.
-fn refuse_downgrades(root: Node<'_>, faults: &mut Faults) {
-    for (_, state) in root.get("States").into_iter().flat_map(Node::members) {
-        let language = state.get("QueryLanguage").and_then(Node::as_str);
-        if language == Some("JSONPath") {
-            faults.schema(
-                state.spot(),
-                "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine",
-                "leave 'QueryLanguage' out at the top level",
-            );
+        None => {
+            let remedy = "write \"JSONPath\" or \"JSONata\", or leave it out";
+            wrong_type(field, "String", remedy, faults);
+            None
         }
     }
 }
@@ -345,22 +326,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_version_runs_is_refused_in_plain_words() {
-        let machine = |more: &str| {
-            format!(r#"{{"StartAt":"A","States":{{"A":{{"Type":"Succeed"}}}}{more}}}"#)
-        };
-        check(
-            &machine(r#","QueryLanguage":"JSONata""#),
-            &["/QueryLanguage This version does not run JSONata"],
-        );
-    }
-
-    #[test]
     fn a_machine_of_jsonata_has_no_state_of_jsonpath() {
         check(
             r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"JSONPath","End":true}}}"#,
             &[
-                "/QueryLanguage This version does not run JSONata",
                 "/States/A 'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine",
             ],
         );

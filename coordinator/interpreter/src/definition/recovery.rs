@@ -3,6 +3,7 @@
 use super::document::Node;
 use super::fault::{FaultCode, Faults, excerpt};
 use super::fields::{Fields, array, string, wrong_type};
+use super::handover::parse_handover;
 use super::spelling::{did_you_mean, nearest};
 use super::vocabulary::{CATCHER, RETRIER};
 use super::{Catcher, ErrorName, Jitter, Retrier, Seconds, StateName};
@@ -125,6 +126,7 @@ fn parse_catcher(node: Node<'_>, last: bool, faults: &mut Faults) -> Option<Catc
         error_equals,
         result_path,
         compensate,
+        handover: parse_handover(node, faults),
         next,
     })
 }

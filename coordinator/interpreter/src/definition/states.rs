@@ -5,8 +5,9 @@ use super::condition::parse_rule;
 use super::document::Node;
 use super::fault::{FaultCode, Faults, excerpt};
 use super::fields::{Fields, expression, integer, nullable_path, path, string, wrong_type};
+use super::handover::{Written, parse_handover};
 use super::map::parse_map;
-use super::parse::{Parser, QueryLanguage};
+use super::parse::Parser;
 use super::recovery::{parse_catch, parse_retry};
 use super::spelling::did_you_mean;
 use super::task::parse_task;
@@ -46,15 +47,18 @@ pub(super) fn parse_state(
         );
         return None;
     }
-    if QueryLanguage::of(node, &mut parser.faults) == QueryLanguage::Jsonata {
-        return None;
-    }
+    let language = parser.language_of(node);
+    let node = node.state_in(language);
     let kind = parse_kind(node, parser);
-    let input_path = nullable_path(node, "InputPath", &mut parser.faults);
-    let output_path = nullable_path(node, "OutputPath", &mut parser.faults);
+    let faults = &mut parser.faults;
+    let input_path = nullable_path(node, "InputPath", faults);
+    let output_path = nullable_path(node, "OutputPath", faults);
+    let handover = parse_handover(node, faults);
     Some(State {
         name: StateName::new(name),
         block,
+        language,
+        handover,
         input_path,
         output_path,
         kind: kind?,
@@ -186,14 +190,16 @@ fn parse_choice(node: Node<'_>, faults: &mut Faults) -> Option<Choice> {
 fn parse_wait(node: Node<'_>, faults: &mut Faults) -> Option<Wait> {
     let fields = Fields::open(node, &WAIT, faults)?;
     let ways = ["Seconds", "SecondsPath", "Timestamp", "TimestampPath"];
-    let until = fields
-        .exactly_one(&ways, faults)
-        .and_then(|(way, node)| match way {
-            "Seconds" => integer(node, 0..=Seconds::MAX, faults).map(WaitFor::Seconds),
-            "SecondsPath" => path(node, faults).map(WaitFor::SecondsPath),
-            "Timestamp" => timestamp(node, faults).map(WaitFor::Timestamp),
+    let until = fields.exactly_one(&ways, faults).and_then(|(way, node)| {
+        match (way, fields.jsonata(node, faults)) {
+            ("Seconds", Some(expression)) => expression.map(WaitFor::SecondsExpression),
+            ("Timestamp", Some(expression)) => expression.map(WaitFor::TimestampExpression),
+            ("Seconds", None) => integer(node, 0..=Seconds::MAX, faults).map(WaitFor::Seconds),
+            ("SecondsPath", _) => path(node, faults).map(WaitFor::SecondsPath),
+            ("Timestamp", None) => timestamp(node, faults).map(WaitFor::Timestamp),
             _ => path(node, faults).map(WaitFor::TimestampPath),
-        });
+        }
+    });
     let transition = parse_transition(fields, faults);
     Some(Wait {
         until: until?,
@@ -210,7 +216,7 @@ fn parse_parallel(node: Node<'_>, parser: &mut Parser) -> Option<Parallel> {
         .filter_map(|branch| parser.branch(branch))
         .collect();
     let faults = &mut parser.faults;
-    let parameters = fields.template("Parameters", faults);
+    let parameters = fields.arguments(faults);
     let result_selector = fields.template("ResultSelector", faults);
     let result_path = fields.result_path(faults);
     let retry = parse_retry(fields, faults).unwrap_or_default();
@@ -238,9 +244,10 @@ fn parse_fail(node: Node<'_>, faults: &mut Faults) -> Option<Fail> {
 
 /// A text as written, or from a path.
 fn parse_text(fields: Fields<'_>, names: [&'static str; 2], faults: &mut Faults) -> Option<Text> {
-    match fields.at_most_one(&names, faults)? {
-        (name, node) if name == names[0] => Some(Text::Literal(string(node, faults)?.to_owned())),
-        (_, node) => expression(node, faults).map(Text::Path),
+    match fields.written(&names, faults)? {
+        Written::Literal(node) => Some(Text::Literal(string(node, faults)?.to_owned())),
+        Written::Path(node) => expression(node, faults).map(Text::Path),
+        Written::Jsonata(expression) => Some(Text::Jsonata(expression)),
     }
 }
 
@@ -300,20 +307,25 @@ mod tests {
     }
 
     #[test]
-    fn jsonata_is_refused_once_in_plain_words() {
+    fn each_language_has_its_fields() {
         check(
-            r#"{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% 1 %}","End":true}"#,
-            &["/QueryLanguage This version does not run JSONata"],
-        );
-        check(
-            r#"{"Type":"Pass","QueryLanguage":"JSONPath","End":true}"#,
+            r#"{"Type":"Task","QueryLanguage":"JSONata","Resource":"queue:a","Arguments":{"a":"{% $states.input.b %}"},
+                "TimeoutSeconds":"{% 1 + 1 %}","Output":"{% $states.result %}","Assign":{"c":"{% 1 %}"},"End":true}"#,
             &[],
         );
         check(
-            r#"{"Type":"Pass","QueryLanguage":"jq","Output":1,"End":true}"#,
+            r#"{"Type":"Pass","QueryLanguage":"JSONata","InputPath":"$","Output":"{% 1 + %}","End":true}"#,
+            &[
+                "/InputPath Field 'InputPath' is not supported",
+                "/Output Value is not a valid JSONata expression",
+            ],
+        );
+        check(
+            r#"{"Type":"Pass","QueryLanguage":"jq","Output":1,"Assign":7,"End":true}"#,
             &[
                 "/QueryLanguage There is no query language 'jq'",
-                "/Output This version does not run 'Output' of a Pass state",
+                "/Output Field 'Output' is not supported",
+                "/Assign Expected value of type Object",
             ],
         );
     }

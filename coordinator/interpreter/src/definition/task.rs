@@ -4,19 +4,20 @@ use super::compensation::parse_compensate;
 use super::document::Node;
 use super::fault::Faults;
 use super::fields::{Fields, integer, path};
+use super::handover::Written;
 use super::recovery::{parse_catch, parse_retry};
 use super::resource::parse_resource;
 use super::states::parse_transition;
 use super::vocabulary::TASK;
-use super::{Compensation, Resource, StateName, Transition};
-use crate::query::{Path, ReferencePath, Template};
+use super::{Compensation, Handover, Resource, StateName, Transition};
+use crate::query::{Jsonata, Path, ReferencePath, Template};
 
 /// A `Task` state.
 #[derive(Debug)]
 pub struct Task {
     /// `Resource`: where its task message goes.
     pub resource: Resource,
-    /// `Parameters`.
+    /// `Parameters`, or `Arguments` of JSONata.
     pub parameters: Option<Template>,
     /// `ResultSelector`.
     pub result_selector: Option<Template>,
@@ -45,6 +46,8 @@ pub enum Seconds {
     Literal(u32),
     /// `…SecondsPath`.
     Path(Path),
+    /// As an expression of JSONata yields it.
+    Jsonata(Jsonata),
 }
 
 impl Seconds {
@@ -87,6 +90,8 @@ pub struct Catcher {
     pub result_path: Option<ReferencePath>,
     /// `Compensate`: whether the scope that failed is undone before `Next`. Source: the saga extension.
     pub compensate: bool,
+    /// `Output` and `Assign`.
+    pub handover: Handover,
     /// `Next`.
     pub next: StateName,
 }
@@ -106,7 +111,7 @@ pub enum ErrorName {
 pub(super) fn parse_task(node: Node<'_>, faults: &mut Faults) -> Option<Task> {
     let fields = Fields::open(node, &TASK, faults)?;
     let resource = parse_resource(fields, faults);
-    let parameters = fields.template("Parameters", faults);
+    let parameters = fields.arguments(faults);
     let result_selector = fields.template("ResultSelector", faults);
     let result_path = fields.result_path(faults);
     let timeout = parse_seconds(fields, ["TimeoutSeconds", "TimeoutSecondsPath"], faults);
@@ -140,11 +145,10 @@ fn parse_seconds(
     names: [&'static str; 2],
     faults: &mut Faults,
 ) -> Option<Seconds> {
-    match fields.at_most_one(&names, faults)? {
-        (name, node) if name == names[0] => {
-            integer(node, 1..=Seconds::MAX, faults).map(Seconds::Literal)
-        }
-        (_, node) => path(node, faults).map(Seconds::Path),
+    match fields.written(&names, faults)? {
+        Written::Literal(node) => integer(node, 1..=Seconds::MAX, faults).map(Seconds::Literal),
+        Written::Path(node) => path(node, faults).map(Seconds::Path),
+        Written::Jsonata(expression) => Some(Seconds::Jsonata(expression)),
     }
 }
 
@@ -222,11 +226,10 @@ mod tests {
     #[test]
     fn what_a_later_version_runs_is_refused_in_plain_words() {
         check(
-            r#""Resource":"queue:a","Credentials":{},"Arguments":{},"Assign":{}"#,
+            r#""Resource":"queue:a","Credentials":{},"Arguments":{}"#,
             &[
                 "/Credentials This version does not run 'Credentials' of a Task state",
-                "/Arguments This version does not run 'Arguments' of a Task state",
-                "/Assign This version does not run 'Assign' of a Task state",
+                "/Arguments Field 'Arguments' is not supported",
             ],
         );
     }

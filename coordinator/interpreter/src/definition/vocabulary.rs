@@ -14,6 +14,8 @@ pub(super) const MACHINE: Shape = Shape {
         "TimeoutSeconds",
         "Version",
     ],
+    json_path: &[],
+    jsonata: &[],
     later: &[],
 };
 
@@ -21,6 +23,8 @@ pub(super) const MACHINE: Shape = Shape {
 pub(super) const COMPENSATION_POLICY: Shape = Shape {
     kind: "a CompensationPolicy",
     fields: &["Comment", "OnStop", "Retry", "TimeoutSeconds"],
+    json_path: &[],
+    jsonata: &[],
     later: &[],
 };
 
@@ -28,6 +32,8 @@ pub(super) const COMPENSATION_POLICY: Shape = Shape {
 pub(super) const BRANCH: Shape = Shape {
     kind: "a branch",
     fields: &["Comment", "StartAt", "States"],
+    json_path: &[],
+    jsonata: &[],
     later: &[],
 };
 
@@ -39,41 +45,42 @@ pub(super) const TASK: Shape = Shape {
         "Comment",
         "QueryLanguage",
         "Resource",
-        "InputPath",
-        "Parameters",
-        "ResultSelector",
-        "ResultPath",
-        "OutputPath",
         "TimeoutSeconds",
-        "TimeoutSecondsPath",
         "HeartbeatSeconds",
-        "HeartbeatSecondsPath",
         "Retry",
         "Catch",
         "Compensate",
         "Pivot",
         "Next",
         "End",
+        "Assign",
     ],
-    later: &["Arguments", "Assign", "Credentials", "Output"],
+    json_path: &[
+        "InputPath",
+        "Parameters",
+        "ResultSelector",
+        "ResultPath",
+        "OutputPath",
+        "TimeoutSecondsPath",
+        "HeartbeatSecondsPath",
+    ],
+    jsonata: &["Output", "Arguments"],
+    later: &["Credentials"],
 };
 
 /// A `Pass` state.
 pub(super) const PASS: Shape = Shape {
     kind: "a Pass state",
-    fields: &[
-        "Type",
-        "Comment",
-        "QueryLanguage",
+    fields: &["Type", "Comment", "QueryLanguage", "Next", "End", "Assign"],
+    json_path: &[
         "InputPath",
         "Parameters",
         "Result",
         "ResultPath",
         "OutputPath",
-        "Next",
-        "End",
     ],
-    later: &["Assign", "Output"],
+    jsonata: &["Output"],
+    later: &[],
 };
 
 /// A `Choice` state.
@@ -83,12 +90,13 @@ pub(super) const CHOICE: Shape = Shape {
         "Type",
         "Comment",
         "QueryLanguage",
-        "InputPath",
-        "OutputPath",
         "Choices",
         "Default",
+        "Assign",
     ],
-    later: &["Assign", "Output"],
+    json_path: &["InputPath", "OutputPath"],
+    jsonata: &["Output"],
+    later: &[],
 };
 
 /// A `Wait` state.
@@ -98,16 +106,15 @@ pub(super) const WAIT: Shape = Shape {
         "Type",
         "Comment",
         "QueryLanguage",
-        "InputPath",
-        "OutputPath",
         "Seconds",
-        "SecondsPath",
         "Timestamp",
-        "TimestampPath",
         "Next",
         "End",
+        "Assign",
     ],
-    later: &["Assign", "Output"],
+    json_path: &["InputPath", "OutputPath", "SecondsPath", "TimestampPath"],
+    jsonata: &["Output"],
+    later: &[],
 };
 
 /// A `Parallel` state.
@@ -118,18 +125,22 @@ pub(super) const PARALLEL: Shape = Shape {
         "Comment",
         "QueryLanguage",
         "Branches",
-        "InputPath",
-        "Parameters",
-        "ResultSelector",
-        "ResultPath",
-        "OutputPath",
         "Retry",
         "Catch",
         "Compensate",
         "Next",
         "End",
+        "Assign",
     ],
-    later: &["Arguments", "Assign", "Output"],
+    json_path: &[
+        "InputPath",
+        "Parameters",
+        "ResultSelector",
+        "ResultPath",
+        "OutputPath",
+    ],
+    jsonata: &["Output", "Arguments"],
+    later: &[],
 };
 
 /// A `Map` state.
@@ -141,40 +152,38 @@ pub(super) const MAP: Shape = Shape {
         "QueryLanguage",
         "ItemProcessor",
         "Iterator",
-        "ItemsPath",
         "ItemSelector",
-        "Parameters",
         "MaxConcurrency",
-        "MaxConcurrencyPath",
         "ToleratedFailureCount",
-        "ToleratedFailureCountPath",
         "ToleratedFailurePercentage",
-        "ToleratedFailurePercentagePath",
-        "InputPath",
-        "ResultSelector",
-        "ResultPath",
-        "OutputPath",
         "Retry",
         "Catch",
         "Compensate",
         "Next",
         "End",
-    ],
-    later: &[
         "Assign",
-        "ItemBatcher",
-        "ItemReader",
-        "Items",
-        "Label",
-        "Output",
-        "ResultWriter",
     ],
+    json_path: &[
+        "ItemsPath",
+        "Parameters",
+        "MaxConcurrencyPath",
+        "ToleratedFailureCountPath",
+        "ToleratedFailurePercentagePath",
+        "InputPath",
+        "ResultSelector",
+        "ResultPath",
+        "OutputPath",
+    ],
+    jsonata: &["Output", "Items"],
+    later: &["ItemBatcher", "ItemReader", "Label", "ResultWriter"],
 };
 
 /// What a Map does with each item.
 pub(super) const PROCESSOR: Shape = Shape {
     kind: "an ItemProcessor",
     fields: &["Comment", "ProcessorConfig", "StartAt", "States"],
+    json_path: &[],
+    jsonata: &[],
     later: &[],
 };
 
@@ -182,34 +191,26 @@ pub(super) const PROCESSOR: Shape = Shape {
 pub(super) const PROCESSOR_CONFIG: Shape = Shape {
     kind: "a ProcessorConfig",
     fields: &["Mode", "ExecutionType"],
+    json_path: &[],
+    jsonata: &[],
     later: &[],
 };
 
 /// A `Succeed` state.
 pub(super) const SUCCEED: Shape = Shape {
     kind: "a Succeed state",
-    fields: &[
-        "Type",
-        "Comment",
-        "QueryLanguage",
-        "InputPath",
-        "OutputPath",
-    ],
-    later: &["Output"],
+    fields: &["Type", "Comment", "QueryLanguage"],
+    json_path: &["InputPath", "OutputPath"],
+    jsonata: &["Output"],
+    later: &[],
 };
 
 /// A `Fail` state.
 pub(super) const FAIL: Shape = Shape {
     kind: "a Fail state",
-    fields: &[
-        "Type",
-        "Comment",
-        "QueryLanguage",
-        "Error",
-        "ErrorPath",
-        "Cause",
-        "CausePath",
-    ],
+    fields: &["Type", "Comment", "QueryLanguage", "Error", "Cause"],
+    json_path: &["ErrorPath", "CausePath"],
+    jsonata: &[],
     later: &[],
 };
 
@@ -220,13 +221,14 @@ pub(super) const COMPENSATE_STATE: Shape = Shape {
         "Type",
         "Comment",
         "QueryLanguage",
-        "InputPath",
-        "OutputPath",
         "Through",
         "Next",
         "End",
+        "Assign",
     ],
-    later: &["Assign", "Output"],
+    json_path: &["InputPath", "OutputPath"],
+    jsonata: &["Output"],
+    later: &[],
 };
 
 /// `Compensate` of a Task.
@@ -235,12 +237,13 @@ pub(super) const COMPENSATION: Shape = Shape {
     fields: &[
         "Comment",
         "Resource",
-        "Parameters",
         "TimeoutSeconds",
         "HeartbeatSeconds",
         "Retry",
     ],
-    later: &["Arguments"],
+    json_path: &["Parameters"],
+    jsonata: &["Arguments"],
+    later: &[],
 };
 
 /// One entry of `Retry`.
@@ -255,22 +258,25 @@ pub(super) const RETRIER: Shape = Shape {
         "MaxDelaySeconds",
         "JitterStrategy",
     ],
+    json_path: &[],
+    jsonata: &[],
     later: &[],
 };
 
 /// One entry of `Catch`.
 pub(super) const CATCHER: Shape = Shape {
     kind: "a Catcher",
-    fields: &["Comment", "ErrorEquals", "ResultPath", "Compensate", "Next"],
-    later: &["Assign", "Output"],
+    fields: &["Comment", "ErrorEquals", "Compensate", "Next", "Assign"],
+    json_path: &["ResultPath"],
+    jsonata: &["Output"],
+    later: &[],
 };
 
 /// One rule of `Choices`.
 pub(super) const RULE: Shape = Shape {
     kind: "a rule of Choices",
-    fields: &[
-        "Comment",
-        "Next",
+    fields: &["Comment", "Next", "Assign"],
+    json_path: &[
         "Variable",
         "StringEquals",
         "StringEqualsPath",
@@ -315,14 +321,15 @@ pub(super) const RULE: Shape = Shape {
         "Or",
         "Not",
     ],
-    later: &["Assign", "Condition", "Output"],
+    jsonata: &["Condition", "Output"],
+    later: &[],
 };
 
 /// One rule inside another: it can't lead anywhere.
 pub(super) const NESTED_RULE: Shape = Shape {
     kind: "a rule inside And, Or or Not",
-    fields: &[
-        "Comment",
+    fields: &["Comment"],
+    json_path: &[
         "Variable",
         "StringEquals",
         "StringEqualsPath",
@@ -367,7 +374,8 @@ pub(super) const NESTED_RULE: Shape = Shape {
         "Or",
         "Not",
     ],
-    later: &["Condition"],
+    jsonata: &[],
+    later: &[],
 };
 
 /// The operators, as fields of a rule.
@@ -419,11 +427,6 @@ pub(super) const OPERATORS: &[&str] = &[
 /// What to do without a field that a later version runs.
 pub(super) fn later(name: &str) -> &'static str {
     match name {
-        "Arguments" => "write 'Parameters', with JSONPath in fields that end in '.$'",
-        "Output" => "write 'ResultSelector', 'ResultPath' and 'OutputPath'",
-        "Condition" => "write 'Variable' with a comparison such as 'StringEquals'",
-        "Assign" => "keep the value in the state's output, with 'ResultPath'",
-        "Items" => "write 'ItemsPath'",
         "ItemReader" | "ItemBatcher" | "ResultWriter" | "Label" => {
             "leave it out: this version runs Map states inline"
         }
@@ -455,13 +458,11 @@ pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
         "ErrorEquals" => "an entry of Retry or Catch",
         "IntervalSeconds" | "MaxAttempts" | "BackoffRate" | "MaxDelaySeconds"
         | "JitterStrategy" => "an entry of Retry",
-        "Arguments" | "Assign" | "Output" | "Condition" => {
-            "the JSONata form, which this version does not run"
-        }
+        "Arguments" | "Output" | "Condition" | "Items" => "a state whose QueryLanguage is JSONata",
+        "Assign" => "every state but Fail, in a rule of Choices and in a Catcher",
         "ItemProcessor"
         | "Iterator"
         | "ItemsPath"
-        | "Items"
         | "ItemSelector"
         | "MaxConcurrency"
         | "MaxConcurrencyPath"

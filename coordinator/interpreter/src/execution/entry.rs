@@ -59,6 +59,9 @@ pub struct Step {
     pub input: Payload,
     /// What was sent to the service.
     pub arguments: Payload,
+    /// Those variables that its undo reads, as they were when the state was entered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Payload>,
     /// What the service gave back; `None` while that is not known.
     #[serde(
         default,
@@ -272,6 +275,7 @@ impl Step {
             state,
             input,
             arguments,
+            variables: None,
             result: None,
             output: None,
             error: None,

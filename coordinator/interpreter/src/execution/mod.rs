@@ -290,6 +290,15 @@ impl Execution {
         whole.chain(scopes).chain(entries).collect()
     }
 
+    /// The variable of this name that is seen in the scope: its own, or that of one around it.
+    pub(crate) fn variable(&self, scope: ScopeId, name: &str) -> Option<&serde_json::Value> {
+        let scopes = std::iter::successors(self.scopes.get(&scope), |scope| {
+            self.scopes.get(&scope.parent?)
+        });
+        let mut found = scopes.filter_map(|scope| scope.variables.get(name));
+        found.next().map(|value| &**value)
+    }
+
     /// Whether no undo may begin until an operator has decided.
     pub(crate) fn is_overdue(&self) -> bool {
         matches!(self.head.undo_phase, Some(UndoPhase::Overdue { .. }))

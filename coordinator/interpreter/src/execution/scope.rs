@@ -44,6 +44,9 @@ pub struct Scope {
     /// The latest visits of those states that a Compensate state undoes back to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub marks: BTreeMap<StateName, Sequence>,
+    /// The variables that were assigned in it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, Payload>,
     /// Whether its Parallel or Map has completed and is undone as a whole, so that nothing in here is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_covered: bool,
@@ -112,6 +115,9 @@ impl Iterations {
 pub struct Position {
     /// The record that entered it.
     pub visit: Sequence,
+    /// The event before that one.
+    #[serde(default)]
+    pub previous_event: u64,
     /// The event that entered it, as causes quote it.
     pub entered_event: u64,
     /// When it was entered.
@@ -210,6 +216,7 @@ impl Scope {
             undone_before: Sequence(0),
             undone_between: Vec::new(),
             marks: BTreeMap::new(),
+            variables: BTreeMap::new(),
             is_covered: false,
             phase: Phase::Between,
         }

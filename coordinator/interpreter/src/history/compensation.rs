@@ -89,6 +89,9 @@ pub enum Then {
         output: Payload,
         /// Where to; `None` ends the scope.
         next: Option<StateName>,
+        /// The variables it assigns.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assigned: Option<Payload>,
     },
     /// The execution ends.
     Finish(Ending),

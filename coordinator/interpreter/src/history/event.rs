@@ -44,6 +44,19 @@ pub enum Event {
         kind: StateType,
         name: StateName,
         output: Payload,
+        /// The variables it assigned: an object of their values by name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assigned: Option<Payload>,
+    },
+    /// JSONata failed the state, or yielded what a field can't take.
+    EvaluationFailed {
+        scope: ScopeId,
+        state: StateName,
+        error: String,
+        cause: Option<String>,
+        /// The field, with slashes; `None` where it is the state's input.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        location: Option<String>,
     },
     TaskScheduled(Box<TaskScheduled>),
     TaskStarted {
@@ -200,6 +213,9 @@ pub enum Event {
         /// Whether it is the pivot, which is never undone.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_pivot: bool,
+        /// Those variables that its undo reads.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variables: Option<Payload>,
     },
     /// A Parallel or Map with `Compensate` has completed: one undo for the whole takes the place of those inside; the record's
     /// sequence is its entry.
@@ -212,6 +228,9 @@ pub enum Event {
         key: String,
         /// The entry that holds its branches or iterations, when something inside can be undone.
         group: Option<EntryId>,
+        /// Those variables that its undo reads.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variables: Option<Payload>,
     },
     /// A step that was in flight when its scope was closed has answered, or its time is over.
     EntryDrained {

@@ -56,6 +56,16 @@ pub enum Error {
         /// The JSON text of the input.
         input: String,
     },
+    /// A JSONata expression failed, or gave what its field can't take.
+    #[error("The JSONata expression '{expression}' specified for the field '{field}' {problem}")]
+    Jsonata {
+        /// The expression, without its marks.
+        expression: String,
+        /// Its field, with slashes.
+        field: String,
+        /// What happened.
+        problem: String,
+    },
     /// The query or its result passes a limit.
     #[error("The query '{query}' was stopped: {excess}")]
     Limit {
@@ -72,8 +82,17 @@ impl Error {
         match self {
             Error::Path { .. } | Error::Field { .. } | Error::Argument { .. } => "States.Runtime",
             Error::Intrinsic { .. } => "States.IntrinsicFailure",
+            Error::Jsonata { .. } => "States.QueryEvaluationError",
             Error::ResultPath { .. } => "States.ResultPathMatchFailure",
             Error::Limit { .. } => "States.DataLimitExceeded",
+        }
+    }
+
+    /// The field whose JSONata failed.
+    pub fn jsonata_field(&self) -> Option<&str> {
+        match self {
+            Error::Jsonata { field, .. } => Some(field),
+            _ => None,
         }
     }
 

@@ -62,6 +62,18 @@ impl Expression {
         }
     }
 
+    /// The variables it reads.
+    pub fn variables(&self) -> Vec<&str> {
+        match &self.kind {
+            Kind::Path(path) => path.variable().into_iter().collect(),
+            Kind::Call(call) => {
+                let mut variables = Vec::new();
+                call.collect_variables(&mut variables);
+                variables
+            }
+        }
+    }
+
     /// The text of every path in the expression.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         let mut paths = Vec::new();
@@ -141,11 +153,7 @@ mod tests {
             "object": {"a": 1, "b": [true, "x"]}, "json": "{\"a\": 1}", "template": "{} is \\{\\}",
         });
         let context = json!({"State": {"Name": "S"}});
-        let data = Data {
-            input: &input,
-            context: &context,
-            random: Random::new([0; 32]),
-        };
+        let data = Data::new(&input, &context, &Value::Null, Random::new([0; 32]));
         let value = Expression::parse(text).and_then(|expression| {
             expression.get(&data).map(Cow::into_owned).map_err(|error| {
                 let cause = error.to_string().replace(&input.to_string(), "…");
@@ -329,7 +337,7 @@ mod tests {
             text in r#"(States\.(Format|Array|MathAdd|ArrayRange|MathRandom|Hash)\(|\$\.[a-c]|[',{}()\\ ]|-?[0-9]{1,20}|1e300){0,12}"#
         ) {
             let input = json!({"a": [1, "x"], "b": -0.5, "c": "{}"});
-            let data = Data { input: &input, context: &input, random: Random::new([0; 32]) };
+            let data = Data::new(&input, &input, &Value::Null, Random::new([0; 32]));
             if let Ok(expression) = Expression::parse(&text) {
                 let _ = expression.get(&data);
             }

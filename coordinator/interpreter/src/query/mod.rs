@@ -12,12 +12,14 @@ mod cursor;
 mod error;
 mod expression;
 mod intrinsic;
+mod jsonata;
 mod path;
 mod scope;
 mod template;
 
 pub use error::Error;
 pub use expression::Expression;
+pub use jsonata::Jsonata;
 pub use path::{Path, ReferencePath};
-pub use scope::{Context, Data, Random};
+pub use scope::{Context, Data, Random, Variables};
 pub use template::Template;

@@ -1,17 +1,21 @@
-//! Payload templates: JSON whose keys ending in `.$` hold paths and intrinsic calls.
+//! Payload templates: JSON whose keys ending in `.$` hold paths and intrinsic calls, or whose texts are JSONata.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::budget::Budget;
-use super::{Data, Error, Expression};
+use super::{Data, Error, Expression, Jsonata};
 use crate::limits::TEMPLATE_DEPTH_MAX;
 
 /// What a key ends in whose value is to be evaluated.
 const DYNAMIC: &str = ".$";
 
-/// A payload template: Parameters, ResultSelector, ItemSelector, Assign.
+/// A payload template: Parameters, ResultSelector, ItemSelector, Assign; of JSONata Arguments, Output, Assign and others.
 ///
-/// Source: States Language, "Payload Template".
+/// Source: States Language, "Payload Template", "JSONata".
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
     root: Node,
@@ -23,6 +27,7 @@ enum Node {
     Literal(Value),
     Object(Vec<Member>),
     Array(Vec<Node>),
+    Jsonata(Arc<Jsonata>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -32,15 +37,36 @@ enum Member {
     Dynamic(String, String, Expression),
 }
 
+/// How the dynamic parts of a template are written.
+#[derive(Clone, Copy)]
+enum Language<'f> {
+    /// By keys that end in `.$`.
+    JsonPath,
+    /// By texts between `{%` and `%}`, in this field of the state.
+    Jsonata(&'f str),
+}
+
 impl Template {
-    /// Reads a template.
+    /// Reads a template of JSONPath.
     ///
     /// # Errors
     /// All faults at once: each with its JSON pointer inside the template (the empty one is the
     /// template itself), what is wrong and what would be right.
     pub fn parse(value: &Value) -> Result<Template, Vec<(String, String)>> {
+        Template::parse_in(value, Language::JsonPath)
+    }
+
+    /// Reads a template of JSONata, which stands in this field of its state.
+    ///
+    /// # Errors
+    /// As [`Template::parse`].
+    pub fn parse_jsonata(value: &Value, field: &str) -> Result<Template, Vec<(String, String)>> {
+        Template::parse_in(value, Language::Jsonata(field))
+    }
+
+    fn parse_in(value: &Value, language: Language<'_>) -> Result<Template, Vec<(String, String)>> {
         let mut faults = Vec::new();
-        let root = parse_node(value, &mut String::new(), 0, &mut faults);
+        let root = parse_node(value, language, &mut String::new(), 0, &mut faults);
         if faults.is_empty() {
             Ok(Template { root })
         } else {
@@ -57,6 +83,28 @@ impl Template {
         fill(&self.root, data, &Budget::new(), 0)
     }
 
+    /// The variables it reads.
+    pub fn variables(&self) -> BTreeSet<String> {
+        let mut variables = BTreeSet::new();
+        collect_variables(&self.root, &mut variables);
+        variables
+    }
+
+    /// The expression that it is as a whole.
+    pub fn expression(&self) -> Option<&Jsonata> {
+        match &self.root {
+            Node::Jsonata(expression) => Some(expression),
+            Node::Literal(_) | Node::Object(_) | Node::Array(_) => None,
+        }
+    }
+
+    /// The JSONata expressions in it.
+    pub fn expressions(&self) -> Vec<&Jsonata> {
+        let mut expressions = Vec::new();
+        collect_expressions(&self.root, &mut expressions);
+        expressions
+    }
+
     /// The text of every path in the template, those of intrinsic calls' arguments included.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         let mut paths = Vec::new();
@@ -67,6 +115,7 @@ impl Template {
 
 fn parse_node(
     value: &Value,
+    language: Language<'_>,
     pointer: &mut String,
     depth: usize,
     faults: &mut Vec<(String, String)>,
@@ -84,7 +133,15 @@ fn parse_node(
             for (key, member) in members {
                 let length = pointer.len();
                 push_pointer(pointer, key);
-                parsed.extend(parse_member(key, member, members, pointer, depth, faults));
+                parsed.extend(match language {
+                    Language::JsonPath => {
+                        parse_member(key, member, members, pointer, depth, faults)
+                    }
+                    Language::Jsonata(_) => Some(Member::Fixed(
+                        key.clone(),
+                        parse_node(member, language, pointer, depth + 1, faults),
+                    )),
+                });
                 pointer.truncate(length);
             }
             let fixed = parsed
@@ -101,7 +158,7 @@ fn parse_node(
             for (index, item) in items.iter().enumerate() {
                 let length = pointer.len();
                 push_pointer(pointer, &index.to_string());
-                parsed.push(parse_node(item, pointer, depth + 1, faults));
+                parsed.push(parse_node(item, language, pointer, depth + 1, faults));
                 pointer.truncate(length);
             }
             let fixed = parsed.iter().all(|item| matches!(item, Node::Literal(_)));
@@ -111,9 +168,19 @@ fn parse_node(
                 Node::Array(parsed)
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            Node::Literal(value.clone())
-        }
+        Value::String(text) => match language {
+            Language::Jsonata(field) if Jsonata::is_meant(text) => {
+                match Jsonata::parse(text, &format!("{field}{pointer}")) {
+                    Ok(expression) => Node::Jsonata(Arc::new(expression)),
+                    Err(why) => {
+                        faults.push((pointer.clone(), why));
+                        Node::Literal(Value::Null)
+                    }
+                }
+            }
+            Language::Jsonata(_) | Language::JsonPath => Node::Literal(value.clone()),
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) => Node::Literal(value.clone()),
     }
 }
 
@@ -128,7 +195,7 @@ fn parse_member(
     let Some(name) = key.strip_suffix(DYNAMIC) else {
         return Some(Member::Fixed(
             key.to_owned(),
-            parse_node(value, pointer, depth + 1, faults),
+            parse_node(value, Language::JsonPath, pointer, depth + 1, faults),
         ));
     };
     if siblings.contains_key(name) {
@@ -162,6 +229,7 @@ fn push_pointer(pointer: &mut String, token: &str) {
 fn fill(node: &Node, data: &Data<'_>, budget: &Budget, depth: usize) -> Result<Value, Error> {
     match node {
         Node::Literal(value) => Ok(value.clone()),
+        Node::Jsonata(expression) => expression.get_within(data, budget).map(Cow::into_owned),
         Node::Array(items) => {
             let items = items.iter().map(|item| fill(item, data, budget, depth + 1));
             items.collect::<Result<Vec<_>, _>>().map(Value::Array)
@@ -184,9 +252,48 @@ fn fill(node: &Node, data: &Data<'_>, budget: &Budget, depth: usize) -> Result<V
     }
 }
 
-fn collect_paths<'t>(node: &'t Node, paths: &mut Vec<&'t str>) {
+fn collect_variables(node: &Node, variables: &mut BTreeSet<String>) {
     match node {
         Node::Literal(_) => {}
+        Node::Jsonata(expression) => variables.extend(expression.variables().map(str::to_owned)),
+        Node::Array(items) => items
+            .iter()
+            .for_each(|item| collect_variables(item, variables)),
+        Node::Object(members) => {
+            for member in members {
+                match member {
+                    Member::Fixed(_, node) => collect_variables(node, variables),
+                    Member::Dynamic(_, _, expression) => {
+                        variables.extend(expression.variables().into_iter().map(str::to_owned));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn collect_expressions<'t>(node: &'t Node, expressions: &mut Vec<&'t Jsonata>) {
+    match node {
+        Node::Literal(_) => {}
+        Node::Jsonata(expression) => expressions.push(expression),
+        Node::Array(items) => {
+            items
+                .iter()
+                .for_each(|item| collect_expressions(item, expressions));
+        }
+        Node::Object(members) => {
+            for member in members {
+                if let Member::Fixed(_, node) = member {
+                    collect_expressions(node, expressions);
+                }
+            }
+        }
+    }
+}
+
+fn collect_paths<'t>(node: &'t Node, paths: &mut Vec<&'t str>) {
+    match node {
+        Node::Literal(_) | Node::Jsonata(_) => {}
         Node::Array(items) => items.iter().for_each(|item| collect_paths(item, paths)),
         Node::Object(members) => {
             for member in members {
@@ -212,11 +319,7 @@ mod tests {
             json!({"a": 1, "list": [1, 2]}),
             json!({"State": {"Name": "S"}}),
         );
-        let data = Data {
-            input: &input,
-            context: &context,
-            random: Random::new([0; 32]),
-        };
+        let data = Data::new(&input, &context, &Value::Null, Random::new([0; 32]));
         let filled = match Template::parse(&template) {
             Ok(template) => template.evaluate(&data).map_err(|error| error.to_string()),
             Err(faults) => {
@@ -276,11 +379,7 @@ mod tests {
         let members = (0..1_000).map(|index| (format!("k{index}.$"), json!("$")));
         let template =
             Template::parse(&Value::Object(members.collect())).expect("the paths are well-formed");
-        let data = Data {
-            input: &big,
-            context: &Value::Null,
-            random: Random::new([0; 32]),
-        };
+        let data = Data::new(&big, &Value::Null, &Value::Null, Random::new([0; 32]));
         let error = template.evaluate(&data).expect_err("200 MB are too much");
         assert_eq!(error.name(), "States.DataLimitExceeded");
     }

@@ -2,7 +2,7 @@
 
 use super::condition::holds;
 use super::data::Flow;
-use crate::decide::{Failure, Turn};
+use crate::decide::{Exit, Failure, Turn};
 use crate::definition::{Choice, State, StateName, Transition};
 use crate::execution::Broken;
 use crate::history::Payload;
@@ -15,33 +15,35 @@ pub(crate) fn choice(
     choice: &Choice,
 ) -> Result<(), Broken> {
     let flow = Flow::new(turn, scope, state, None)?;
-    let chosen = flow.input().and_then(|input| {
-        let next = next(&flow, choice, &input, state)?;
-        Ok((flow.exit(input)?, next))
-    });
-    match chosen {
-        Ok((output, next)) => turn.exit(scope, output, &Transition::Next(next)),
+    match flow
+        .input()
+        .and_then(|input| choose(&flow, choice, &input, state))
+    {
+        Ok((exit, next)) => turn.exit(scope, exit, &Transition::Next(next)),
         Err(failure) => turn.fail(scope, failure),
     }
 }
 
-fn next(
+fn choose(
     flow: &Flow<'_>,
     choice: &Choice,
     input: &Payload,
     state: &State,
-) -> Result<StateName, Failure> {
-    let data = flow.data(input);
+) -> Result<(Exit, StateName), Failure> {
     for rule in &choice.rules {
-        if holds(&rule.condition, &data).map_err(|error| flow.failure(&error))? {
-            return Ok(rule.next.clone());
+        let holds = holds(&rule.condition, &flow.data(input));
+        if holds.map_err(|error| flow.failure(&error))? {
+            return Ok((flow.pass_on_by(input, &rule.handover)?, rule.next.clone()));
         }
     }
-    choice.default.clone().ok_or_else(|| {
-        let text = format!(
-            "Failed to transition out of the state '{}'. The state does not point to a next state.",
-            state.name
-        );
-        Failure::new("States.NoChoiceMatched", text)
-    })
+    match &choice.default {
+        Some(default) => Ok((flow.pass_on(input)?, default.clone())),
+        None => {
+            let text = format!(
+                "Failed to transition out of the state '{}'. The state does not point to a next state.",
+                state.name
+            );
+            Err(Failure::new("States.NoChoiceMatched", text))
+        }
+    }
 }

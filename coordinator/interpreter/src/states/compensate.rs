@@ -1,7 +1,7 @@
 //! Compensate: what was done in this scope is undone, by decision of the business. Source: the saga extension.
 
 use super::data::Flow;
-use crate::decide::Turn;
+use crate::decide::{Exit, Turn};
 use crate::definition::{Compensate, State, Transition};
 use crate::execution::Broken;
 use crate::history::{Target, Then, Trigger, TriggerKind};
@@ -14,8 +14,8 @@ pub(crate) fn compensate(
     compensate: &Compensate,
 ) -> Result<(), Broken> {
     let flow = Flow::new(turn, scope, state, None)?;
-    let output = match flow.input().and_then(|input| flow.exit(input)) {
-        Ok(output) => output,
+    let Exit { output, assigned } = match flow.input().and_then(|input| flow.pass_on(&input)) {
+        Ok(exit) => exit,
         Err(failure) => return turn.fail(scope, failure),
     };
     let next = match &compensate.transition {
@@ -35,5 +35,10 @@ pub(crate) fn compensate(
             Target::Since(since.ok_or_else(|| Broken::new(format!("{through} was not visited")))?)
         }
     };
-    turn.begin_compensation(scope, target, Then::Exit { output, next }, trigger)
+    let then = Then::Exit {
+        output,
+        next,
+        assigned,
+    };
+    turn.begin_compensation(scope, target, then, trigger)
 }

@@ -27,6 +27,12 @@ pub(super) fn holds(condition: &Condition, data: &Data<'_>) -> Result<bool, Erro
             }
             Ok(false)
         }
+        Condition::Literal(holds) => Ok(*holds),
+        Condition::Jsonata(expression) => {
+            let value = expression.get(data)?;
+            let holds = value.as_bool();
+            holds.ok_or_else(|| expression.unexpected("boolean", &value))
+        }
         Condition::Not(condition) => Ok(!holds(condition, data)?),
         Condition::Test(test) => match &test.comparison {
             Comparison::Is(TypeTest::Present, expected) => {

@@ -1,15 +1,19 @@
-//! How data flows through a state: InputPath, Parameters, ResultSelector, ResultPath, OutputPath.
-//! Source: States Language, "Input and output processing".
+//! How data flows through a state: InputPath, Parameters, ResultSelector, ResultPath, OutputPath; Arguments, Output; Assign.
+//! Source: States Language, "Input and output processing", "JSONata", "Variables".
+
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use crate::decide::{Failure, Place, PlaceContext, Turn, data, too_large_failure};
-use crate::definition::State;
+use crate::decide::{
+    Evaluation, Exit, Failure, Place, PlaceContext, Turn, data, too_large_failure,
+};
+use crate::definition::{Catcher, Handover, QueryLanguage, State};
 use crate::execution::Broken;
 use crate::history::Payload;
 use crate::ids::ScopeId;
 use crate::limits::is_payload_too_large;
-use crate::query::{Data, Error, Path, Random, ReferencePath, Template};
+use crate::query::{Data, Error, Jsonata, Path, Random, ReferencePath, Template};
 
 /// A state that computes: its data, and how its errors read.
 pub(super) struct Flow<'a> {
@@ -37,6 +41,7 @@ impl<'a> Flow<'a> {
             retry_count,
             token,
             scope: Some(scope),
+            kept: None,
             item: None,
         };
         Ok(Flow {
@@ -64,7 +69,7 @@ impl<'a> Flow<'a> {
         self.path(self.state.input_path.as_ref(), &self.raw)
     }
 
-    /// `Parameters` or `ResultSelector` applied to a value.
+    /// `Parameters`, `Arguments`, `ResultSelector` or `ItemSelector`, filled from a value.
     pub(super) fn template(
         &self,
         template: Option<&Template>,
@@ -73,40 +78,113 @@ impl<'a> Flow<'a> {
         let Some(template) = template else {
             return Ok(input);
         };
-        template
-            .evaluate(&self.data(&input))
-            .map(Payload::new)
-            .map_err(|error| self.failure(&error))
+        self.fill(template, &self.data(&input)).map(Payload::new)
     }
 
-    /// The state's output: the result put where `ResultPath` says into the raw input, then `OutputPath`.
-    pub(super) fn output(
+    /// What the state leaves once its work gave this result.
+    pub(super) fn exit(
         &self,
-        result: Payload,
+        result: &Payload,
+        selector: Option<&Template>,
         result_path: Option<&ReferencePath>,
-    ) -> Result<Payload, Failure> {
-        let merged = match result_path {
+    ) -> Result<Exit, Failure> {
+        let data = Data {
+            result: Some(result),
+            ..self.data(&self.raw)
+        };
+        if self.state.language == QueryLanguage::Jsonata {
+            return self.left(&self.state.handover, &data, result);
+        }
+        let result = self.template(selector, result.clone())?;
+        let output = match result_path {
             None => self.raw.clone(),
-            Some(path) if path.text() == "$" => result,
+            Some(path) if path.text() == "$" => result.clone(),
             Some(path) => {
-                let result = Payload::unwrap_or_clone(result);
-                let put = path.put((*self.raw).clone(), result);
+                let put = path.put((*self.raw).clone(), (*result).clone());
                 Payload::new(put.map_err(|error| self.failure(&error))?)
             }
         };
-        self.exit(merged)
+        self.left(&self.state.handover, &self.data(&result), &output)
     }
 
-    /// `OutputPath` applied.
-    pub(super) fn exit(&self, output: Payload) -> Result<Payload, Failure> {
-        let output = self.path(self.state.output_path.as_ref(), &output)?;
+    /// What a state leaves that does no work: it passes its input on.
+    pub(super) fn pass_on(&self, input: &Payload) -> Result<Exit, Failure> {
+        self.left(&self.state.handover, &self.data(input), input)
+    }
+
+    /// The same where a rule of Choices leads on, which has an `Output` and `Assign` of its own.
+    pub(super) fn pass_on_by(&self, input: &Payload, handover: &Handover) -> Result<Exit, Failure> {
+        self.left(handover, &self.data(input), input)
+    }
+
+    /// The same where a catcher leads on, with the error output.
+    pub(super) fn caught(&self, catcher: &Catcher, error_output: &Value) -> Result<Exit, Failure> {
+        if self.state.language == QueryLanguage::Jsonata {
+            let data = Data {
+                error_output: Some(error_output),
+                ..self.data(&self.raw)
+            };
+            let output = Payload::new(error_output.clone());
+            return self.left(&catcher.handover, &data, &output);
+        }
+        let output = match &catcher.result_path {
+            None => self.raw.clone(),
+            Some(path) => {
+                let put = path.put((*self.raw).clone(), error_output.clone());
+                Payload::new(put.map_err(|error| self.failure(&error))?)
+            }
+        };
+        let data = Data {
+            input: error_output,
+            ..self.data(&self.raw)
+        };
+        let assigned = self.assigned(&catcher.handover, &data)?;
+        Ok(Exit { output, assigned })
+    }
+
+    /// `Output` or `OutputPath`, and `Assign`: `output` is what is there without them.
+    fn left(
+        &self,
+        handover: &Handover,
+        data: &Data<'_>,
+        output: &Payload,
+    ) -> Result<Exit, Failure> {
+        let output = match (&handover.output, self.state.language) {
+            (Some(template), _) => Payload::new(self.fill(template, data)?),
+            (None, QueryLanguage::Jsonata) => output.clone(),
+            (None, QueryLanguage::JsonPath) => {
+                self.path(self.state.output_path.as_ref(), output)?
+            }
+        };
         if is_payload_too_large(&output) {
             return Err(too_large_failure(
                 self.state.name.as_str(),
                 "returned a result",
             ));
         }
-        Ok(output)
+        let assigned = self.assigned(handover, data)?;
+        Ok(Exit { output, assigned })
+    }
+
+    fn assigned(&self, handover: &Handover, data: &Data<'_>) -> Result<Option<Payload>, Failure> {
+        let Some(template) = &handover.assign else {
+            return Ok(None);
+        };
+        let assigned = self.fill(template, data)?;
+        if is_payload_too_large(&assigned) {
+            return Err(too_large_failure(
+                self.state.name.as_str(),
+                "assigned variables",
+            ));
+        }
+        let is_empty = assigned.as_object().is_some_and(Map::is_empty);
+        Ok((!is_empty).then(|| Payload::new(assigned)))
+    }
+
+    fn fill(&self, template: &Template, data: &Data<'_>) -> Result<Value, Failure> {
+        template
+            .evaluate(data)
+            .map_err(|error| self.failure(&error))
     }
 
     fn path(&self, path: Option<&Path>, input: &Payload) -> Result<Payload, Failure> {
@@ -122,6 +200,21 @@ impl<'a> Flow<'a> {
         }
     }
 
+    /// The language of the state.
+    pub(super) fn language(&self) -> QueryLanguage {
+        self.state.language
+    }
+
+    /// What an expression yields is not what its field takes; `is_late` where that shows once it was evaluated.
+    pub(super) fn unfit(&self, field: Option<&str>, is_late: bool, text: String) -> Failure {
+        let cause = crate::decide::in_state(self.state.name.as_str(), self.entered_event, text);
+        let location = field.map(str::to_owned);
+        Failure {
+            evaluation: Some(Evaluation { location, is_late }),
+            ..Failure::new("States.QueryEvaluationError", cause)
+        }
+    }
+
     /// How a query's error fails this state.
     pub(super) fn failure(&self, error: &Error) -> Failure {
         Failure::of_query(self.state.name.as_str(), self.entered_event, error)
@@ -132,6 +225,24 @@ impl<'a> Flow<'a> {
         let cause = crate::decide::in_state(self.state.name.as_str(), self.entered_event, text);
         Failure::new("States.Runtime", cause)
     }
+}
+
+/// The whole number that an expression yields, within a range.
+pub(crate) fn integer_of(
+    expression: &Jsonata,
+    data: &Data<'_>,
+    range: RangeInclusive<u32>,
+) -> Result<u32, Error> {
+    let value = expression.get(data)?;
+    if !value.is_number() {
+        return Err(expression.unexpected("number", &value));
+    }
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    let number = number.filter(|number| range.contains(number));
+    number.ok_or_else(|| {
+        let (start, end) = (range.start(), range.end());
+        expression.unfit(&format!("an integer from {start} to {end}"), &value)
+    })
 }
 
 /// The seconds that a path finds: 1 to 99,999,999. `fail` words what is wrong: what was found, or that nothing was.

@@ -29,6 +29,14 @@ fn text(flow: &Flow<'_>, text: Option<&Text>, field: &str) -> Result<Option<Stri
     match text {
         None => Ok(None),
         Some(Text::Literal(text)) => Ok(Some(text.clone())),
+        Some(Text::Jsonata(expression)) => {
+            let value = expression.get(&flow.data(&flow.raw));
+            let value = value.map_err(|error| flow.failure(&error))?;
+            match value.as_str() {
+                Some(text) => Ok(Some(text.to_owned())),
+                None => Err(flow.failure(&expression.unexpected("string", &value))),
+            }
+        }
         Some(Text::Path(expression)) => match expression.get(&flow.data(&flow.raw)) {
             Err(error) => Err(flow.failure(&error.in_field(field, &flow.raw))),
             Ok(found) => match &*found {

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::data::Flow;
+use super::data::{Flow, integer_of};
 use crate::decide::{Failure, Turn};
-use crate::definition::{Count, Map, Percentage, State, StateKind};
+use crate::definition::{Count, Map, Percentage, QueryLanguage, State, StateKind};
 use crate::execution::{Broken, Items, Phase};
 use crate::history::{Event, Payload};
 use crate::ids::{Runner, ScopeId};
 use crate::limits::ITERATIONS_AT_ONCE_MAX;
-use crate::query::Path;
+use crate::query::{Path, Template};
 
 pub(crate) fn map(
     turn: &mut Turn<'_>,
@@ -25,7 +25,7 @@ pub(crate) fn map(
     });
     let (items, concurrency, failures_max) = match planned {
         Ok(planned) => planned,
-        Err(failure) => return turn.fail(scope, failure),
+        Err(failure) => return turn.fail_map(scope, failure),
     };
     let started = Event::MapStateStarted {
         scope,
@@ -137,13 +137,11 @@ pub(crate) fn map_ended(turn: &mut Turn<'_>, run: ScopeId) -> Result<(), Broken>
     turn.show_after(last_event, Event::MapStateSucceeded { scope })?;
     let group = turn.group_of_ended();
     let flow = Flow::new(turn, scope, state, None)?;
-    let output = flow
-        .template(map.result_selector.as_ref(), result.clone())
-        .and_then(|result| flow.output(result, map.result_path.as_ref()));
-    match output {
-        Ok(output) => {
-            turn.arm_composite(scope, state, group, (result, output.clone()))?;
-            turn.exit(scope, output, &map.transition)
+    let selector = map.result_selector.as_ref();
+    match flow.exit(&result, selector, map.result_path.as_ref()) {
+        Ok(exit) => {
+            turn.arm_composite(scope, state, group, (result, exit.output.clone()))?;
+            turn.exit(scope, exit, &map.transition)
         }
         Err(failure) => turn.fail(scope, failure),
     }
@@ -151,6 +149,9 @@ pub(crate) fn map_ended(turn: &mut Turn<'_>, run: ScopeId) -> Result<(), Broken>
 
 fn items(flow: &Flow<'_>, map: &Map) -> Result<Items, Failure> {
     let input = flow.input()?;
+    if flow.language() == QueryLanguage::Jsonata {
+        return items_of_jsonata(flow, map, input);
+    }
     let items = match &map.items_path {
         None => input.clone(),
         Some(path) if path.text() == "$" => input.clone(),
@@ -161,6 +162,22 @@ fn items(flow: &Flow<'_>, map: &Map) -> Result<Items, Failure> {
     }
     let path = map.items_path.as_ref().map_or("$", Path::text);
     Err(flow.runtime(format!("Reference path \"{path}\" must point to array.")))
+}
+
+/// `Items`, or the whole input.
+fn items_of_jsonata(flow: &Flow<'_>, map: &Map, input: Payload) -> Result<Items, Failure> {
+    let items = flow.template(map.items.as_ref(), input.clone())?;
+    if items.is_array() {
+        return Ok(Items { input, items });
+    }
+    let expression = map.items.as_ref().and_then(Template::expression);
+    Err(match expression {
+        Some(expression) => flow.failure(&expression.unexpected("array", &items)),
+        None => {
+            let text = format!("Map state input must be an array but was: {items}");
+            flow.unfit(None, false, text)
+        }
+    })
 }
 
 fn length(items: &Items) -> u32 {
@@ -196,13 +213,22 @@ fn failures_max(flow: &Flow<'_>, map: &Map, items: &Items) -> Result<u32, Failur
 fn count(flow: &Flow<'_>, count: &Count, field: &str, input: &Payload) -> Result<u32, Failure> {
     let path = match count {
         Count::Literal(count) => return Ok(*count),
+        Count::Jsonata(expression) => {
+            return integer_of(expression, &flow.data(input), 0..=u32::MAX)
+                .map_err(|error| flow.failure(&error));
+        }
         Count::Path(path) => path,
     };
     let value = found(flow, path, input)?;
-    if value.as_i64().is_some_and(|value| value < 0) {
+    // A text that holds a number will do.
+    let number = match &*value {
+        Value::String(text) => text.parse().ok(),
+        value => value.as_i64(),
+    };
+    if number.is_some_and(|number| number < 0) {
         return Err(flow.runtime(format!("{field} cannot be negative.")));
     }
-    match value.as_u64() {
+    match number {
         Some(count) => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
         None => Err(flow.runtime(format!(
             "The {field}Path field refers to value {} which is not a valid integer: {}",
@@ -215,10 +241,23 @@ fn count(flow: &Flow<'_>, count: &Count, field: &str, input: &Payload) -> Result
 fn percentage(flow: &Flow<'_>, percentage: &Percentage, input: &Payload) -> Result<f64, Failure> {
     let path = match percentage {
         Percentage::Literal(percentage) => return Ok(*percentage),
+        Percentage::Jsonata(expression) => {
+            let value = expression.get(&flow.data(input));
+            let value = value.map_err(|error| flow.failure(&error))?;
+            return match value.as_f64() {
+                Some(share) if (0.0..=100.0).contains(&share) => Ok(share),
+                Some(_) => Err(flow.failure(&expression.unfit("a number from 0 to 100", &value))),
+                None => Err(flow.failure(&expression.unexpected("number", &value))),
+            };
+        }
         Percentage::Path(path) => path,
     };
     let value = found(flow, path, input)?;
-    match value.as_f64() {
+    let number = match &*value {
+        Value::String(text) => text.parse().ok(),
+        value => value.as_f64(),
+    };
+    match number {
         Some(share) if (0.0..=100.0).contains(&share) => Ok(share),
         Some(_) => {
             Err(flow.runtime("ToleratedFailurePercentage must be between 0 and 100."))

@@ -1,5 +1,6 @@
 //! The states, one file per type: each computes, records and asks; where it leads is decided elsewhere.
 
+mod caught;
 mod choice;
 mod compensate;
 mod condition;
@@ -13,9 +14,10 @@ mod succeed;
 mod task;
 mod wait;
 
+pub(crate) use caught::caught;
 pub(crate) use choice::choice;
 pub(crate) use compensate::compensate;
-pub(crate) use data::seconds_at;
+pub(crate) use data::{integer_of, seconds_at};
 pub(crate) use fail::fail;
 pub(crate) use map::{item, iteration, map, map_ended};
 pub(crate) use parallel::{branch_ended, parallel};

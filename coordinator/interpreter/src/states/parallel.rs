@@ -66,13 +66,11 @@ pub(crate) fn branch_ended(turn: &mut Turn<'_>, scope: ScopeId) -> Result<(), Br
     let group = turn.group_of_ended();
     let flow = Flow::new(turn, scope, state, None)?;
     let result = Payload::new(Value::Array(results));
-    let output = flow
-        .template(parallel.result_selector.as_ref(), result.clone())
-        .and_then(|result| flow.output(result, parallel.result_path.as_ref()));
-    match output {
-        Ok(output) => {
-            turn.arm_composite(scope, state, group, (result, output.clone()))?;
-            turn.exit(scope, output, &parallel.transition)
+    let selector = parallel.result_selector.as_ref();
+    match flow.exit(&result, selector, parallel.result_path.as_ref()) {
+        Ok(exit) => {
+            turn.arm_composite(scope, state, group, (result, exit.output.clone()))?;
+            turn.exit(scope, exit, &parallel.transition)
         }
         Err(failure) => turn.fail(scope, failure),
     }

@@ -2,7 +2,7 @@
 
 use super::data::Flow;
 use crate::decide::Turn;
-use crate::definition::{Pass, State};
+use crate::definition::{Pass, QueryLanguage, State};
 use crate::execution::Broken;
 use crate::history::Payload;
 use crate::ids::ScopeId;
@@ -14,13 +14,16 @@ pub(crate) fn pass(
     pass: &Pass,
 ) -> Result<(), Broken> {
     let flow = Flow::new(turn, scope, state, None)?;
-    let output = flow.input().and_then(|input| {
+    let exit = flow.input().and_then(|input| {
+        if state.language == QueryLanguage::Jsonata {
+            return flow.pass_on(&input);
+        }
         let shaped = flow.template(pass.parameters.as_ref(), input)?;
         let result = pass.result.clone().map_or(shaped, Payload::new);
-        flow.output(result, pass.result_path.as_ref())
+        flow.exit(&result, None, pass.result_path.as_ref())
     });
-    match output {
-        Ok(output) => turn.exit(scope, output, &pass.transition),
+    match exit {
+        Ok(exit) => turn.exit(scope, exit, &pass.transition),
         Err(failure) => turn.fail(scope, failure),
     }
 }

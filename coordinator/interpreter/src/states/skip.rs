@@ -35,12 +35,12 @@ pub(crate) fn skip(turn: &mut Turn<'_>, scope: ScopeId, result: Payload) -> Resu
             return Err(Broken::new(format!("{} says itself where to", state.name)));
         }
     };
-    let output = match path {
-        Some(path) => flow.output(result, path.as_ref()),
-        None => flow.exit(result),
+    let exit = match path {
+        Some(path) => flow.exit(&result, None, path.as_ref()),
+        None => flow.pass_on(&result),
     };
-    match output {
-        Ok(output) => turn.exit(scope, output, transition),
+    match exit {
+        Ok(exit) => turn.exit(scope, exit, transition),
         Err(failure) => turn.fail(scope, failure),
     }
 }

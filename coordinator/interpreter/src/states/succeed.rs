@@ -8,8 +8,8 @@ use crate::ids::ScopeId;
 
 pub(crate) fn succeed(turn: &mut Turn<'_>, scope: ScopeId, state: &State) -> Result<(), Broken> {
     let flow = Flow::new(turn, scope, state, None)?;
-    match flow.input().and_then(|input| flow.exit(input)) {
-        Ok(output) => turn.exit(scope, output, &Transition::End),
+    match flow.input().and_then(|input| flow.pass_on(&input)) {
+        Ok(exit) => turn.exit(scope, exit, &Transition::End),
         Err(failure) => turn.fail(scope, failure),
     }
 }

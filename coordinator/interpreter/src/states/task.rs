@@ -1,6 +1,6 @@
 //! Task: work done by somebody else. Source: States Language, "Task State".
 
-use super::data::{Flow, seconds_at};
+use super::data::{Flow, integer_of, seconds_at};
 use crate::decide::{Errand, Failure, Turn};
 use crate::definition::{Compensation, Resource, Seconds, State, StateKind, Task};
 use crate::execution::Broken;
@@ -50,6 +50,11 @@ fn seconds(
     match field {
         None => Ok(None),
         Some(Seconds::Literal(seconds)) => Ok(Some(*seconds)),
+        Some(Seconds::Jsonata(expression)) => {
+            integer_of(expression, &flow.data(input), 1..=Seconds::MAX)
+                .map(Some)
+                .map_err(|error| flow.failure(&error))
+        }
         Some(Seconds::Path(path)) => {
             let found = seconds_at(path, &flow.data(input), |problem| match problem {
                 Err(error) => flow.failure(error),
@@ -72,11 +77,9 @@ pub(crate) fn task_result(
     let state = turn.state(&turn.position(scope)?.state)?;
     let task = task_of(state)?;
     let flow = Flow::new(turn, scope, state, None)?;
-    let output = flow
-        .template(task.result_selector.as_ref(), result.clone())
-        .and_then(|result| flow.output(result, task.result_path.as_ref()));
-    match output {
-        Ok(output) => turn.exit(scope, output, &task.transition),
+    let selector = task.result_selector.as_ref();
+    match flow.exit(result, selector, task.result_path.as_ref()) {
+        Ok(exit) => turn.exit(scope, exit, &task.transition),
         Err(failure) => turn.fail(scope, failure),
     }
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::data::Flow;
+use super::data::{Flow, integer_of};
 use crate::decide::{Failure, Turn};
 use crate::definition::{Seconds, State, StateKind, Wait, WaitFor};
 use crate::effect::{self, WaitKind};
@@ -48,6 +48,23 @@ fn until(
     match until {
         WaitFor::Seconds(seconds) => after(*seconds),
         WaitFor::Timestamp(timestamp) => Ok(*timestamp),
+        WaitFor::SecondsExpression(expression) => {
+            let seconds = integer_of(expression, &flow.data(input), 0..=Seconds::MAX);
+            after(seconds.map_err(|error| flow.failure(&error))?)
+        }
+        WaitFor::TimestampExpression(expression) => {
+            let value = expression.get(&flow.data(input));
+            let value = value.map_err(|error| flow.failure(&error))?;
+            let Some(text) = value.as_str() else {
+                return Err(flow.failure(&expression.unexpected("string", &value)));
+            };
+            super::condition::timestamp(text).ok_or_else(|| {
+                let text = format!(
+                    "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
+                );
+                flow.unfit(Some(expression.field()), true, text)
+            })
+        }
         WaitFor::SecondsPath(path) => {
             let found = path
                 .get(&flow.data(input))
@@ -99,8 +116,8 @@ pub(crate) fn wait_over(turn: &mut Turn<'_>, scope: ScopeId, state: &State) -> R
         return Err(Broken::new(format!("{} is no Wait", state.name)));
     };
     let flow = Flow::new(turn, scope, state, None)?;
-    match flow.input().and_then(|input| flow.exit(input)) {
-        Ok(output) => turn.exit(scope, output, &wait.transition),
+    match flow.input().and_then(|input| flow.pass_on(&input)) {
+        Ok(exit) => turn.exit(scope, exit, &wait.transition),
         Err(failure) => turn.fail(scope, failure),
     }
 }

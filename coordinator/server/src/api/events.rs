@@ -53,10 +53,17 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
             kind, name, input, ..
         } => entered(*kind, name.as_str(), input),
         Event::StateExited {
-            kind, name, output, ..
-        } => exited(*kind, name.as_str(), output),
+            kind,
+            name,
+            output,
+            assigned,
+            ..
+        } => exited(*kind, name.as_str(), output, assigned.as_ref()),
+        Event::EvaluationFailed { .. } => return evaluation_failed(event),
         Event::UndoStarted { name, input, .. } => entered(StateType::Task, name.as_str(), input),
-        Event::UndoSucceeded { name, output, .. } => exited(StateType::Task, name.as_str(), output),
+        Event::UndoSucceeded { name, output, .. } => {
+            exited(StateType::Task, name.as_str(), output, None)
+        }
         Event::TaskScheduled(scheduled) => {
             task("Scheduled", &scheduled.resource, sent(scheduled, region))
         }
@@ -188,9 +195,37 @@ fn entered(kind: StateType, name: &str, payload: &Payload) -> Shown {
     )
 }
 
-fn exited(kind: StateType, name: &str, payload: &Payload) -> Shown {
+fn evaluation_failed(event: &Event) -> Option<Shown> {
+    let Event::EvaluationFailed {
+        state,
+        error,
+        cause,
+        location,
+        ..
+    } = event
+    else {
+        return None;
+    };
+    let mut details = failure(Some(error), cause);
+    details.insert("state".to_owned(), json!(state.as_str()));
+    if let Some(location) = location {
+        details.insert("location".to_owned(), json!(location));
+    }
+    let member = "evaluationFailedEventDetails".to_owned();
+    Some(("EvaluationFailed".to_owned(), Some((member, details))))
+}
+
+fn exited(kind: StateType, name: &str, payload: &Payload, assigned: Option<&Payload>) -> Shown {
     let mut details = output(payload);
     details.insert("name".to_owned(), json!(name));
+    if let Some(assigned) = assigned.and_then(|assigned| assigned.as_object()) {
+        let variables = assigned.iter();
+        let variables = variables.map(|(name, value)| (name.clone(), json!(value.to_string())));
+        let variables: Map<_, _> = variables.collect();
+        details.insert("assignedVariables".to_owned(), variables.into());
+        let whole = json!({ "truncated": false });
+        details.insert("assignedVariablesDetails".to_owned(), whole);
+    }
     let member = "stateExitedEventDetails".to_owned();
     (
         format!("{}StateExited", kind.as_str()),
@@ -343,6 +378,7 @@ mod tests {
                 kind: StateType::Compensate,
                 name: StateName::new("Undo"),
                 output: payload(),
+                assigned: None,
             },
             &json!({"type": "CompensateStateExited", "stateExitedEventDetails":
                 {"name": "Undo", "output": "{\"amount\":1.0}", "outputDetails": {"truncated": false}}}),

@@ -9,6 +9,8 @@ pub(super) fn condition(condition: &Condition) -> String {
         Condition::Or(any) => joined(any, " or "),
         Condition::Not(inner) => format!("not {}", part(inner)),
         Condition::Test(test) => self::test(test),
+        Condition::Jsonata(expression) => expression.text().to_owned(),
+        Condition::Literal(holds) => holds.to_string(),
     }
 }
 
@@ -20,7 +22,9 @@ fn joined(parts: &[Condition], word: &str) -> String {
 fn part(condition: &Condition) -> String {
     match condition {
         Condition::And(_) | Condition::Or(_) => format!("({})", self::condition(condition)),
-        Condition::Not(_) | Condition::Test(_) => self::condition(condition),
+        Condition::Not(_) | Condition::Test(_) | Condition::Jsonata(_) | Condition::Literal(_) => {
+            self::condition(condition)
+        }
     }
 }
 

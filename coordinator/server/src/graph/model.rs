@@ -168,6 +168,8 @@ fn pause(until: &WaitFor) -> String {
         WaitFor::SecondsPath(path) => format!("waits {} s", path.text()),
         WaitFor::Timestamp(at) => format!("waits until {at}"),
         WaitFor::TimestampPath(path) => format!("waits until {}", path.text()),
+        WaitFor::SecondsExpression(expression) => format!("waits {} s", expression.text()),
+        WaitFor::TimestampExpression(expression) => format!("waits until {}", expression.text()),
     }
 }
 
@@ -176,5 +178,8 @@ fn pace(concurrency: &Count) -> String {
         Count::Literal(0) => "for each item".to_owned(),
         Count::Literal(many) => format!("for each item, {many} at a time"),
         Count::Path(path) => format!("for each item, {} at a time", path.text()),
+        Count::Jsonata(expression) => {
+            format!("for each item, {} at a time", expression.text())
+        }
     }
 }

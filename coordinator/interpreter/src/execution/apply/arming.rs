@@ -14,10 +14,12 @@ impl Execution {
                 arguments,
                 key,
                 is_pivot,
+                variables,
             } => {
                 let (state, input) = (state.clone(), input.clone());
                 let step = Step {
                     is_pivot: *is_pivot,
+                    variables: variables.clone(),
                     ..Step::armed(state, input, arguments.clone(), key.clone())
                 };
                 self.head.tally.shift(None, step.disposition);
@@ -33,13 +35,17 @@ impl Execution {
                 output,
                 key,
                 group,
+                variables,
             } => {
                 if let Some(group) = group {
                     self.cover(*group)?;
                 }
                 let yielded = (result.clone(), output.clone());
                 let (state, input, key) = (state.clone(), input.clone(), key.clone());
-                let step = Step::completed(record.sequence, state, input, yielded, key);
+                let step = Step {
+                    variables: variables.clone(),
+                    ..Step::completed(record.sequence, state, input, yielded, key)
+                };
                 self.head.tally.shift(None, step.disposition);
                 self.push_entry(record.sequence, *scope, Subject::Step(Box::new(step)))
             }

@@ -44,7 +44,9 @@ impl Execution {
                 run, block, index, ..
             } => self.start_iteration(record, *run, *block, *index),
             Event::MapIterationSucceeded { scope, output, .. } => {
-                self.scope(*scope)?.phase = Phase::Ended(output.clone());
+                let iteration = self.scope(*scope)?;
+                iteration.phase = Phase::Ended(output.clone());
+                iteration.variables.clear();
                 self.iteration_over(*scope)
             }
             Event::MapIterationFailed { scope, .. } => {

@@ -55,6 +55,7 @@ impl Execution {
             }
             Event::StateEntered { .. }
             | Event::StateExited { .. }
+            | Event::EvaluationFailed { .. }
             | Event::ParallelStateStarted { .. }
             | Event::ParallelStateSucceeded { .. }
             | Event::ParallelStateFailed { .. }
@@ -121,7 +122,16 @@ impl Execution {
                 }
                 Ok(())
             }
-            Event::StateExited { scope, output, .. } => self.exit(record, *scope, output),
+            Event::EvaluationFailed { scope, .. } => self.follow(record, Runner::State(*scope)),
+            Event::StateExited {
+                scope,
+                output,
+                assigned,
+                ..
+            } => {
+                self.assign(*scope, assigned.as_ref())?;
+                self.exit(record, *scope, output)
+            }
             Event::ParallelStateStarted { scope } => {
                 self.follow(record, Runner::State(*scope))?;
                 self.close_backoff(Runner::State(*scope))?;
@@ -259,6 +269,7 @@ impl Execution {
         }
         self.scope(scope)?.phase = Phase::At(Box::new(Position {
             visit: record.sequence,
+            previous_event: record.previous_event_id,
             entered_event: record.event_id.unwrap_or(0),
             entered_at: record.at,
             state: name.clone(),
@@ -268,6 +279,17 @@ impl Execution {
             retries: Vec::new(),
             activity: Activity::Running,
         }));
+        Ok(())
+    }
+
+    fn assign(&mut self, scope: ScopeId, assigned: Option<&Payload>) -> Result<(), Broken> {
+        let Some(assigned) = assigned.and_then(|assigned| assigned.as_object()) else {
+            return Ok(());
+        };
+        let variables = &mut self.scope(scope)?.variables;
+        for (name, value) in assigned {
+            variables.insert(name.clone(), Payload::new(value.clone()));
+        }
         Ok(())
     }
 
@@ -314,6 +336,7 @@ impl Execution {
     fn end_branch(&mut self, scope: ScopeId, output: &Payload) -> Result<(), Broken> {
         let branch = self.scope(scope)?;
         branch.phase = Phase::Ended(output.clone());
+        branch.variables.clear();
         let (parent, last_event) = (branch.parent, branch.last_event);
         if let Some(parent) = parent {
             // What follows the branches follows from the one that ended last.
@@ -368,6 +391,9 @@ impl Execution {
             self.close_wait(wait);
         }
         self.undoing.remove(&scope);
+        if into == Phase::Closed {
+            self.scope(scope)?.variables.clear();
+        }
         let position = match std::mem::replace(&mut self.scope(scope)?.phase, into) {
             Phase::At(position) => Some(*position),
             Phase::Compensating(goal) => goal.position.map(|position| *position),

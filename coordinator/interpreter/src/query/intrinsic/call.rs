@@ -73,6 +73,17 @@ impl Call {
         }
     }
 
+    /// Appends the variables that the call reads.
+    pub(in crate::query) fn collect_variables<'t>(&'t self, variables: &mut Vec<&'t str>) {
+        for argument in &self.arguments {
+            match argument {
+                Argument::Literal(_) | Argument::Pattern(_) => {}
+                Argument::Path(path) => variables.extend(path.variable()),
+                Argument::Call(call) => call.collect_variables(variables),
+            }
+        }
+    }
+
     /// Checks the values against the function's signature.
     fn check(&self, values: &[Cow<'_, Value>]) -> Result<(), Failure> {
         let Some(signature) = Signature::of(self.function) else {

@@ -36,20 +36,28 @@ pub(super) fn base64_decode(text: &Value) -> Result<Value, Failure> {
 
 /// The hash in hexadecimal, in lower case.
 pub(super) fn hash(text: &Value, algorithm: &Value) -> Result<Value, Failure> {
-    let bytes = input("States.Hash", text)?.as_bytes();
-    let hash = match algorithm.as_str().unwrap_or_default() {
+    let text = input("States.Hash", text)?;
+    let algorithm = algorithm.as_str().unwrap_or_default();
+    let hash = hash_hex(text, algorithm);
+    hash.map(Value::String).ok_or_else(|| {
+        Failure::Refused(format!("States.Hash knows {ALGORITHMS}, not '{algorithm}'"))
+    })
+}
+
+/// The algorithms that [`hash_hex`] knows, for a sentence.
+pub(in crate::query) const ALGORITHMS: &str = "MD5, SHA-1, SHA-256, SHA-384 and SHA-512";
+
+/// The hash of a text in hexadecimal, in lower case; `None` for an algorithm that is not known.
+pub(in crate::query) fn hash_hex(text: &str, algorithm: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    Some(match algorithm {
         "MD5" => hexadecimal(&Md5::digest(bytes)),
         "SHA-1" => hexadecimal(&Sha1::digest(bytes)),
         "SHA-256" => hexadecimal(&Sha256::digest(bytes)),
         "SHA-384" => hexadecimal(&Sha384::digest(bytes)),
         "SHA-512" => hexadecimal(&Sha512::digest(bytes)),
-        other => {
-            return Err(Failure::Refused(format!(
-                "States.Hash knows MD5, SHA-1, SHA-256, SHA-384 and SHA-512, not '{other}'"
-            )));
-        }
-    };
-    Ok(Value::String(hash))
+        _ => return None,
+    })
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

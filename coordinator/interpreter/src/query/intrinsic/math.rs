@@ -32,12 +32,17 @@ pub(super) fn random_of_seed(start: &Value, end: &Value, seed: &Value) -> Result
 
 /// States.UUID, version 4 in form.
 pub(super) fn uuid(random: &Random) -> Value {
+    Value::String(uuid_of(random))
+}
+
+/// The next UUID that is drawn.
+pub(in crate::query) fn uuid_of(random: &Random) -> String {
     let mut bytes = [0; 16];
     bytes
         .iter_mut()
         .zip(random.draw())
         .for_each(|(byte, drawn)| *byte = drawn);
-    Value::String(Builder::from_random_bytes(bytes).into_uuid().to_string())
+    Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 /// A number rounded to the nearest integer, halves upwards, as Java rounds.

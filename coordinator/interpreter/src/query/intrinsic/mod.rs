@@ -14,4 +14,6 @@ mod math;
 mod parse;
 
 pub(super) use call::{Call, Failure};
+pub(super) use encoding::{ALGORITHMS, hash_hex};
+pub(super) use math::uuid_of;
 pub(super) use parse::parse_call;

@@ -26,12 +26,14 @@ pub struct Path {
 }
 
 /// What a path starts from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Root {
     /// `$`
     Input,
     /// `$$`
     Context,
+    /// `$name`
+    Variable(String),
 }
 
 /// Why a path gave no value, for callers inside the query package that word it themselves.
@@ -128,16 +130,25 @@ impl Path {
 
     /// The document that the path searches.
     pub(in crate::query) fn searched<'a>(&self, data: &Data<'a>) -> &'a Value {
-        match self.root {
+        match &self.root {
             Root::Input => data.input,
             Root::Context => data.context.whole(),
+            Root::Variable(name) => data.variables.variable(name).unwrap_or(&Value::Null),
+        }
+    }
+
+    /// The variable that it starts from, if it does.
+    pub fn variable(&self) -> Option<&str> {
+        match &self.root {
+            Root::Variable(name) => Some(name),
+            Root::Input | Root::Context => None,
         }
     }
 
     /// The path told from its document's root: `$$.Execution` as `$.Execution`.
     pub(in crate::query) fn text_from_root(&self) -> &str {
         match self.root {
-            Root::Input => &self.text,
+            Root::Input | Root::Variable(_) => &self.text,
             Root::Context => self
                 .text
                 .trim_start()
@@ -147,6 +158,11 @@ impl Path {
     }
 
     fn seek<'a>(&self, data: &Data<'a>, budget: &Budget) -> Result<Cow<'a, Value>, Miss<'a>> {
+        if let Root::Variable(name) = &self.root
+            && data.variables.variable(name).is_none()
+        {
+            return Err(Miss::Unassigned(name.clone()));
+        }
         if let Some((steps, part)) = self.part(data)
             && let Ok(found) = look_up(steps, part)
         {

@@ -24,6 +24,8 @@ pub(super) enum Miss<'v> {
     NotAnObject { step: usize, found: &'v Value },
     /// The index, slice or filter of this step is applied to something that is no array.
     NotAnArray { step: usize, found: &'v Value },
+    /// Nothing was assigned to the variable it starts from.
+    Unassigned(String),
     /// A function of the path cannot be applied.
     Function(&'static str),
     /// The evaluation passed a limit.
@@ -62,6 +64,7 @@ impl Miss<'_> {
                 "Filter: {} can only be applied to arrays. Current context is: {found}",
                 fragment(*step)
             ),
+            Miss::Unassigned(name) => format!("Nothing was assigned to the variable '${name}'"),
             Miss::Function(why) => (*why).to_owned(),
             Miss::Excess(excess) => excess.to_string(),
         }

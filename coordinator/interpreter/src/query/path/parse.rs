@@ -31,6 +31,11 @@ impl Place {
     }
 }
 
+/// Whether a character may stand in the name of a variable. Source: States Language, "Variables".
+fn is_in_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
 /// Reads a path from its `$` to where `place` ends it.
 pub(in crate::query) fn parse_path(cursor: &mut Cursor<'_>, place: Place) -> Result<Path, String> {
     let mark = cursor.mark();
@@ -43,16 +48,11 @@ pub(in crate::query) fn parse_path(cursor: &mut Cursor<'_>, place: Place) -> Res
     let root = if cursor.eat("$") {
         Root::Context
     } else {
-        Root::Input
+        match cursor.take_while(is_in_name) {
+            "" => Root::Input,
+            name => Root::Variable(name.to_owned()),
+        }
     };
-    if cursor
-        .peek()
-        .is_some_and(|c| c.is_alphanumeric() || c == '_')
-    {
-        return Err(cursor.fault(
-            "expected '.' or '[' after the root: write '$.name' for a field; variables ($name) are not supported",
-        ));
-    }
     let steps = parse_steps(cursor, place, 0)?;
     Ok(Path::new(cursor.since(mark), root, steps))
 }

@@ -23,11 +23,13 @@ impl ReferencePath {
     /// What is wrong with the text and what would be right.
     pub fn parse(text: &str) -> Result<ReferencePath, String> {
         let path = Path::parse(text)?;
-        if path.root == Root::Context {
-            return Err(
-                "column 1: the context object cannot be written to: start the path with '$.'"
-                    .to_owned(),
-            );
+        let what = match path.root {
+            Root::Input => None,
+            Root::Context => Some("the context object cannot be written to"),
+            Root::Variable(_) => Some("variables are written to by 'Assign'"),
+        };
+        if let Some(what) = what {
+            return Err(format!("column 1: {what}: start the path with '$.'"));
         }
         let refused = path.steps.iter().find(|step| match step {
             Step::Property(_) => false,
