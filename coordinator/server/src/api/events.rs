@@ -294,7 +294,12 @@ fn insert_resource(details: &mut Map<String, Value>, resource: &str) {
         .strip_prefix("arn:")
         .map(|arn| arn.splitn(5, ':').last().unwrap_or(arn));
     let (kind, name) = match bare {
-        Some(bare) => bare.rsplit_once(':').unwrap_or(("states", bare)),
+        // The colon of a pattern's version, `.sync:2`, belongs to the name.
+        Some(bare) => {
+            let end = bare.rfind(".sync:").unwrap_or(bare.len());
+            let colon = bare[..end].rfind(':');
+            colon.map_or(("states", bare), |at| (&bare[..at], &bare[at + 1..]))
+        }
         None => resource.split_once(':').unwrap_or(("states", resource)),
     };
     details.insert("resourceType".to_owned(), json!(kind));

@@ -46,6 +46,8 @@ impl Execution {
             Event::MapIterationSucceeded { scope, output, .. } => {
                 let iteration = self.scope(*scope)?;
                 iteration.phase = Phase::Ended(output.clone());
+                // The next iteration follows from what was before this event, the end of the Map from it.
+                iteration.last_event = record.event_id.unwrap_or(iteration.last_event);
                 iteration.variables.clear();
                 self.iteration_over(*scope)
             }
