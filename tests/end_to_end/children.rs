@@ -133,6 +133,57 @@ async fn an_execution_is_not_asked_to_undo_when_none_below_it_did_anything() -> 
 }
 
 #[tokio::test]
+async fn a_distributed_map_runs_each_item_as_an_execution_and_undoes_what_they_did() -> Result<()> {
+    in_world(async |world| {
+        let coordinator = Coordinator::start(world, &[]).await?;
+        let client = &coordinator.client;
+        let (queue, undo) = (world.queue("do").await?, world.queue("undo").await?);
+        let mut processor = undoable(&queue, &undo);
+        processor["ProcessorConfig"] =
+            json!({ "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" });
+        let all =
+            json!({ "Type": "Map", "Label": "each", "ItemProcessor": processor, "Next": "No" });
+        let no = json!({ "Type": "Fail", "Error": "No" });
+        let machine = json!({ "StartAt": "All", "States": { "All": all, "No": no } });
+        let machine = client.create("all", &machine).await?;
+        let execution = client
+            .start(&machine, &json!([{ "n": 1 }, { "n": 2 }, { "n": 3 }]))
+            .await?;
+        let mut asked = Vec::new();
+        for _ in 0..3 {
+            asked.push(world.broker.take(&queue).await?);
+        }
+        coordinator.process.kill().await?;
+        for step in &asked {
+            world.broker.reply(step, None, b"{}").await?;
+        }
+        let coordinator = Coordinator::start(world, &[]).await?;
+        for _ in 0..3 {
+            let undone = world.broker.take(&undo).await?;
+            world.broker.reply(&undone, None, b"{}").await?;
+        }
+        let ended = coordinator.client.ended(&execution, END_MAX).await?;
+        assert_eq!(ended["error"], "No", "{ended}");
+        assert_eq!(ended["compensation"]["status"], "COMPENSATED", "{ended}");
+        let types = types(&coordinator.client, &execution).await?;
+        let expected = [
+            "ExecutionStarted",
+            "MapStateEntered",
+            "MapStateStarted",
+            "MapRunStarted",
+            "MapRunSucceeded",
+            "MapStateSucceeded",
+            "MapStateExited",
+            "FailStateEntered",
+            "ExecutionFailed",
+        ];
+        assert_eq!(types, expected);
+        coordinator.stop().await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_machine_that_is_not_there_fails_the_task() -> Result<()> {
     in_world(async |world| {
         let coordinator = Coordinator::start(world, &[]).await?;

@@ -50,6 +50,7 @@ pub fn execution(name: &str, definition: &str, store: &ModelStore) -> Result<Sta
             role_arn: machine.role_arn.clone(),
             input: Payload::new(input()),
             parent: None,
+            block: None,
         },
         machine,
     })

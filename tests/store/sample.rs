@@ -48,6 +48,7 @@ pub fn head(machine: &MachineRow, name: &str, input: Value) -> Head {
         role_arn: machine.role_arn.clone(),
         input: Arc::new(input),
         parent: None,
+        block: None,
         arn,
     };
     Head {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::definition::BlockId;
 use crate::history::{HistoryRecord, Payload};
 use crate::ids::{ExecutionId, Sequence};
 use crate::input::Input;
@@ -117,6 +118,9 @@ pub struct Child {
     pub is_waited_for: bool,
     /// See [`Parent::depth`](crate::Parent::depth).
     pub depth: u32,
+    /// The states it runs, of the machine of the execution that starts it: for an item of a distributed Map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<BlockId>,
 }
 
 /// The body of a message.

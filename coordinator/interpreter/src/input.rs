@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::definition::BlockId;
 use crate::history::{Payload, Settlement, Status, Trigger, present};
 use crate::ids::{ExecutionId, Sequence};
 
@@ -167,6 +168,9 @@ pub struct Start {
     /// The task that started it, when one of another execution did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// The states it runs when they are not the machine's top level: those of a distributed Map's processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<BlockId>,
 }
 
 /// The task that started an execution.

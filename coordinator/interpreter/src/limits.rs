@@ -57,6 +57,9 @@ pub const HISTORY_EVENTS_MAX: u64 = 1_000_000;
 /// Iterations of one Map at a time, whatever `MaxConcurrency` says. Source: Step Functions, inline Map: 40.
 pub const ITERATIONS_AT_ONCE_MAX: u32 = 40;
 
+/// Executions that one distributed Map has at a time, whatever `MaxConcurrency` says. AWS has 10,000.
+pub const CHILDREN_AT_ONCE_MAX: u32 = 1_000;
+
 /// How many executions may wait for one another, each for one that it started; a machine that starts itself ends here.
 pub const NESTING_MAX: u32 = 32;
 

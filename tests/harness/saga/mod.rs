@@ -94,6 +94,7 @@ impl Saga {
             role_arn: "arn:aws:iam::000000000000:role/saga".to_owned(),
             input: Payload::new(input),
             parent: None,
+            block: None,
         };
         let (mut execution, decision) = begin(&machine, ExecutionId::of(ARN), &start, now, &token)?;
         execution.take_touched();

@@ -192,6 +192,9 @@ impl Writer<'_> {
             | Event::BranchStarted { .. }
             | Event::BranchSucceeded { .. } => self.scope(event),
             Event::MapStateStarted { .. }
+            | Event::MapRunStarted { .. }
+            | Event::MapRunSucceeded { .. }
+            | Event::MapRunFailed { .. }
             | Event::MapStateSucceeded { .. }
             | Event::MapStateFailed { .. }
             | Event::MapIterationStarted { .. }

@@ -269,6 +269,24 @@ impl<'a> Turn<'a> {
         self.fail_composite(scope, last_event, failure)
     }
 
+    /// A distributed Map can't go on that has just begun. Step Functions shows neither that it fails nor a Map Run.
+    pub(crate) fn fail_begun_map(
+        &mut self,
+        scope: ScopeId,
+        failure: Failure,
+    ) -> Result<(), Broken> {
+        self.close_branches(scope, false)?;
+        let last_event = self.execution.last_event(Runner::State(scope));
+        let (error, cause) = (failure.error.clone(), failure.cause.clone());
+        let failed = Event::MapStateFailed {
+            scope,
+            error,
+            cause,
+        };
+        self.record_after(last_event, failed)?;
+        self.fail(scope, failure)
+    }
+
     /// A Parallel or Map fails, all inside which is closed; what comes next follows from the event of what made it fail.
     pub(super) fn fail_composite(
         &mut self,
@@ -276,6 +294,7 @@ impl<'a> Turn<'a> {
         last_event: u64,
         failure: Failure,
     ) -> Result<(), Broken> {
+        let last_event = self.show_map_run_failed(scope, last_event, &failure)?;
         let Failure { error, cause, .. } = failure.clone();
         let failed = match &self.state(&self.position(scope)?.state)?.kind {
             StateKind::Map(_) => Event::MapStateFailed {
@@ -332,6 +351,33 @@ impl<'a> Turn<'a> {
             self.record_letting_go(Event::LedgerReleased)?;
         }
         self.begin_compensation(ScopeId::TOP, Target::Scope, Then::Finish(ending), trigger)
+    }
+
+    /// The event that what comes of the failure follows from: that of the Map Run, when there is one.
+    fn show_map_run_failed(
+        &mut self,
+        scope: ScopeId,
+        last_event: u64,
+        failure: &Failure,
+    ) -> Result<u64, Broken> {
+        let position = self.position(scope)?;
+        let StateKind::Map(map) = &self.state(&position.state)?.kind else {
+            return Ok(last_event);
+        };
+        let run = match &position.activity {
+            Activity::Branches(runs) if map.is_distributed => runs.first().copied(),
+            _ => None,
+        };
+        let Some(run) = run else {
+            return Ok(last_event);
+        };
+        let failed = Event::MapRunFailed {
+            run,
+            error: failure.error.clone(),
+            cause: failure.cause.clone(),
+        };
+        self.show_after(last_event, failed)?;
+        Ok(self.execution.head.event_id)
     }
 
     pub(super) fn history_limit(&self) -> Option<Failure> {

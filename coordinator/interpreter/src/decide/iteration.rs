@@ -2,10 +2,10 @@
 //! with one that it fails with.
 
 use super::turn::{Failure, Turn};
-use crate::definition::StateName;
+use crate::definition::{StateKind, StateName};
 use crate::execution::{Broken, Iterations, Phase};
 use crate::history::{Event, Payload, Target, Then, Trigger, TriggerKind};
-use crate::ids::ScopeId;
+use crate::ids::{Runner, ScopeId};
 use crate::states;
 
 impl Turn<'_> {
@@ -41,7 +41,7 @@ impl Turn<'_> {
             name,
             output,
         };
-        self.show_after(last_event, succeeded)?;
+        self.show_unless_hidden(Runner::State(scope), last_event, succeeded)?;
         self.iterate(run, last_event)
     }
 
@@ -57,7 +57,8 @@ impl Turn<'_> {
         let name = self.map_name(run)?;
         let is_tolerated = self.tolerates(scope)?;
         let last_event = self.scope(scope)?.last_event;
-        self.show_after(last_event, Event::MapIterationFailed { scope, index, name })?;
+        let failed = Event::MapIterationFailed { scope, index, name };
+        self.show_unless_hidden(Runner::State(scope), last_event, failed)?;
         if is_tolerated {
             let trigger = Trigger {
                 kind: TriggerKind::Iteration,
@@ -68,10 +69,22 @@ impl Turn<'_> {
             return self.begin_compensation(scope, Target::Scope, Then::Forgo, trigger);
         }
         let around = self.around(run)?;
+        let failure = self.beyond_tolerance(around, failure)?;
         let drains = self.compensates(around, &failure)?;
         self.close(scope, drains, false)?;
         self.close_branches(around, drains)?;
         self.fail_composite(around, last_event, failure)
+    }
+
+    /// What a Map fails with when one of its iterations does: a distributed one with an error of its own.
+    fn beyond_tolerance(&self, map: ScopeId, failure: Failure) -> Result<Failure, Broken> {
+        match &self.state(&self.position(map)?.state)?.kind {
+            StateKind::Map(map) if map.is_distributed => Ok(Failure::new(
+                "States.ExceedToleratedFailureThreshold",
+                "The specified tolerated failure threshold was exceeded",
+            )),
+            _ => Ok(failure),
+        }
     }
 
     /// What an iteration did whose failure is tolerated is undone.
@@ -113,7 +126,8 @@ impl Turn<'_> {
         let shown = self.execution.head.event_id;
         let previous = if shown > before { shown } else { last_event };
         let name = name.clone();
-        self.show_after(previous, Event::MapIterationAborted { scope, index, name })?;
+        let aborted = Event::MapIterationAborted { scope, index, name };
+        self.show_unless_hidden(Runner::State(scope), previous, aborted)?;
         Ok(())
     }
 

@@ -15,7 +15,7 @@ mod undo;
 
 use jiff::Timestamp;
 
-use crate::definition::Machine;
+use crate::definition::{BlockId, Machine};
 use crate::effect::Decision;
 use crate::execution::{Activity, Broken, Execution, Phase, UndoProgress, Waiter};
 use crate::history::{Ending, Event, HistoryRecord, Status, Trigger, TriggerKind};
@@ -44,9 +44,14 @@ pub fn begin(
     now: Timestamp,
     sealer: &Sealer<'_>,
 ) -> Result<(Execution, Decision), Broken> {
-    let timeout_at = machine
-        .timeout
-        .and_then(|timeout| now.checked_add(timeout).ok());
+    let block = start.block.unwrap_or(BlockId::TOP);
+    let Some(first) = machine.blocks.get(block.0 as usize) else {
+        return Err(Broken::new(format!("the machine has no block {}", block.0)));
+    };
+    let first = first.start_at.clone();
+    // The time of a machine is that of its top level.
+    let timeout = machine.timeout.filter(|_| block == BlockId::TOP);
+    let timeout_at = timeout.and_then(|timeout| now.checked_add(timeout).ok());
     let record = HistoryRecord {
         sequence: Sequence(1),
         at: now,
@@ -60,10 +65,6 @@ pub fn begin(
     let mut execution = Execution::begin(id, &record)?;
     let mut turn = Turn::new(machine, &mut execution, now, sealer);
     turn.began(record);
-    let first = machine
-        .block(crate::definition::BlockId::TOP)
-        .start_at
-        .clone();
     turn.enter_later(ScopeId::TOP, first, start.input.clone());
     let decision = turn.run()?;
     Ok((execution, decision))

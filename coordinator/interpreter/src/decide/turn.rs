@@ -172,6 +172,25 @@ impl<'a> Turn<'a> {
     /// Records what Step Functions shows, as following from the runner's last event.
     pub(crate) fn show(&mut self, runner: Runner, event: Event) -> Result<Sequence, Broken> {
         let previous = self.execution.last_event(runner);
+        self.show_unless_hidden(runner, previous, event)
+    }
+
+    /// Records what Step Functions shows, unless the runner is what an iteration of a distributed Map runs here: that is
+    /// shown in an execution of its own.
+    pub(crate) fn show_unless_hidden(
+        &mut self,
+        runner: Runner,
+        previous: u64,
+        event: Event,
+    ) -> Result<Sequence, Broken> {
+        let scope = match runner {
+            Runner::State(scope) => Some(scope),
+            Runner::Undo(entry) => self.execution.ledger.get(&entry).map(|entry| entry.scope),
+        };
+        let scope = scope.and_then(|scope| self.execution.scopes.get(&scope));
+        if scope.is_some_and(|scope| self.machine.block(scope.block).is_hidden) {
+            return self.record_after(previous, event);
+        }
         self.show_after(previous, event)
     }
 

@@ -25,15 +25,13 @@ impl<'a> Turn<'a> {
         let input = Payload::new(entry_input(step, trigger));
         let scope = self.execution.ledger.get(&entry).map(|entry| entry.scope);
         let previous = scope.map_or(0, |scope| self.execution.last_event(Runner::State(scope)));
-        self.show_after(
-            previous,
-            Event::UndoStarted {
-                entry,
-                name,
-                input,
-                trigger: trigger.clone(),
-            },
-        )?;
+        let started = Event::UndoStarted {
+            entry,
+            name,
+            input,
+            trigger: trigger.clone(),
+        };
+        self.show_unless_hidden(Runner::Undo(entry), previous, started)?;
         self.dispatch(Runner::Undo(entry))
     }
 

@@ -48,6 +48,9 @@ impl BlockId {
 pub struct Block {
     /// The first state.
     pub start_at: StateName,
+    /// Whether it is what an iteration of a distributed Map runs here, which nobody has written: it starts a child
+    /// execution and waits for it.
+    pub is_hidden: bool,
 }
 
 /// A validated state machine.
@@ -76,9 +79,10 @@ impl Machine {
         self.states.get(name)
     }
 
-    /// All states, in no particular order.
+    /// All states that are written in the definition, in no particular order.
     pub fn states(&self) -> impl Iterator<Item = &State> {
-        self.states.values()
+        let states = self.states.values();
+        states.filter(|state| !self.block(state.block).is_hidden)
     }
 }
 
@@ -231,11 +235,15 @@ pub struct Parallel {
     pub transition: Transition,
 }
 
-/// A `Map` state, inline.
+/// A `Map` state.
 #[derive(Debug)]
 pub struct Map {
     /// `ItemProcessor`, or the older `Iterator`: what is done with each item.
     pub processor: BlockId,
+    /// What an iteration runs in this execution: the processor, or of a distributed Map a Task that starts one for it.
+    pub runs: BlockId,
+    /// Whether each iteration is an execution of its own: `Mode` is `DISTRIBUTED`.
+    pub is_distributed: bool,
     /// `ItemsPath`: where the items are; `None` takes the whole input.
     pub items_path: Option<Path>,
     /// `Items` of JSONata: what they are; `None` takes the whole input.

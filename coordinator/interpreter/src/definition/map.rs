@@ -1,15 +1,15 @@
 //! A Map: its processor, its items, how many at a time and how many may fail.
 
 use super::compensation::parse_compensate;
+use super::distributed::parse_config;
 use super::document::Node;
 use super::fault::Faults;
-use super::fields::{Fields, integer, number, path, string};
+use super::fields::{Fields, integer, number, path};
 use super::handover::Written;
 use super::parse::Parser;
 use super::recovery::{parse_catch, parse_retry};
-use super::spelling::did_you_mean;
 use super::states::parse_transition;
-use super::vocabulary::{MAP, PROCESSOR, PROCESSOR_CONFIG};
+use super::vocabulary::{MAP, PROCESSOR};
 use super::{BlockId, Count, Map, Percentage};
 
 /// Reads a Map state.
@@ -32,8 +32,11 @@ pub(super) fn parse_map(node: Node<'_>, parser: &mut Parser) -> Option<Map> {
     let catch = parse_catch(fields, faults);
     let compensate = parse_compensate(fields, None, faults);
     let transition = parse_transition(fields, faults)?;
+    let (processor, runs, is_distributed) = processor?;
     Some(Map {
-        processor: processor?,
+        processor,
+        runs,
+        is_distributed,
         items_path,
         items,
         item_selector,
@@ -49,7 +52,8 @@ pub(super) fn parse_map(node: Node<'_>, parser: &mut Parser) -> Option<Map> {
     })
 }
 
-fn parse_processor(fields: Fields<'_>, parser: &mut Parser) -> Option<BlockId> {
+/// The states of the processor, what an iteration runs, and whether that is an execution of its own.
+fn parse_processor(fields: Fields<'_>, parser: &mut Parser) -> Option<(BlockId, BlockId, bool)> {
     let names = ["ItemProcessor", "Iterator"];
     let Some((_, node)) = fields.at_most_one(&names, &mut parser.faults) else {
         let problem = "These fields are required: [ItemProcessor]";
@@ -57,34 +61,44 @@ fn parse_processor(fields: Fields<'_>, parser: &mut Parser) -> Option<BlockId> {
         parser.faults.schema(fields.node().spot(), problem, remedy);
         return None;
     };
-    let processor = Fields::open(node, &PROCESSOR, &mut parser.faults)?;
-    if let Some(config) = processor.get("ProcessorConfig") {
-        check_config(config, &mut parser.faults);
-    }
-    Some(parser.block(processor))
+    let fields_of_it = Fields::open(node, &PROCESSOR, &mut parser.faults)?;
+    let config = fields_of_it.get("ProcessorConfig");
+    let is_distributed = config.is_some_and(|config| parse_config(config, &mut parser.faults));
+    let processor = parser.block(fields_of_it);
+    let label = fields.string("Label", &mut parser.faults);
+    let label = label.filter(|label| is_label(label, fields, &mut parser.faults));
+    let name = fields.node().key().unwrap_or_default();
+    let label = label.map_or_else(|| label_of(name), str::to_owned);
+    let runs = match is_distributed {
+        true => parser.hidden_block(fields.node(), &label, processor),
+        false => processor,
+    };
+    Some((processor, runs, is_distributed))
 }
 
-fn check_config(node: Node<'_>, faults: &mut Faults) {
-    let Some(config) = Fields::open(node, &PROCESSOR_CONFIG, faults) else {
-        return;
-    };
-    let Some(mode) = config.get("Mode") else {
-        return;
-    };
-    match string(mode, faults) {
-        None | Some("INLINE") => {}
-        Some("DISTRIBUTED") => faults.schema(
-            mode.spot(),
-            "This version does not run distributed Map states",
-            "write \"INLINE\", or leave 'ProcessorConfig' out",
-        ),
-        Some(other) => {
-            let problem = format!("There is no mode '{}'", super::fault::excerpt(other));
-            let remedy = did_you_mean(other, ["INLINE"], || "write \"INLINE\"".to_owned());
-            faults.schema(mode.spot(), problem, remedy);
-        }
+/// A `Label` becomes part of ARNs. Source: Step Functions, "Map state fields".
+fn is_label(label: &str, fields: Fields<'_>, faults: &mut Faults) -> bool {
+    let is_allowed = |c: char| !c.is_whitespace() && !c.is_control() && !NOT_IN_LABELS.contains(c);
+    let is_right = !label.is_empty()
+        && label.chars().count() <= LABEL_CHARACTERS_MAX
+        && label.chars().all(is_allowed);
+    if let Some(node) = fields.get("Label").filter(|_| !is_right) {
+        let remedy = format!(
+            "write 1 to {LABEL_CHARACTERS_MAX} characters without blanks or any of {NOT_IN_LABELS}"
+        );
+        faults.schema(node.spot(), "Value is not a valid Label", remedy);
     }
+    is_right
 }
+
+/// The label of a Map that has none of its own: it follows from the name.
+fn label_of(name: &str) -> String {
+    let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes());
+    id.simple().to_string()
+}
+
+const LABEL_CHARACTERS_MAX: usize = 40;
+const NOT_IN_LABELS: &str = "?*<>{}[]:;,\\|^~$#%&`\"/";
 
 /// Reads a whole number as written, or its path.
 fn parse_count(fields: Fields<'_>, names: [&'static str; 2], faults: &mut Faults) -> Option<Count> {
@@ -150,12 +164,24 @@ mod tests {
     }
 
     #[test]
-    fn a_distributed_map_is_refused_in_plain_words() {
+    fn a_distributed_map_may_have_a_label() {
+        let check = |config: &str, expected: &[&str]| {
+            check(
+                &format!(
+                    r#"{{"Type":"Map",{config},"StartAt":"P","States":{{"P":{{"Type":"Pass","End":true}}}}}},"End":true}}"#
+                ),
+                expected,
+            );
+        };
         check(
-            r#"{"Type":"Map","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P",
-                "States":{"P":{"Type":"Pass","End":true}}},"End":true}"#,
+            r#""Label":"each","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"}"#,
+            &[],
+        );
+        check(
+            r#""Label":"each one","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTE"}"#,
             &[
-                "/ItemProcessor/ProcessorConfig/Mode This version does not run distributed Map states",
+                "/Label Value is not a valid Label",
+                "/ItemProcessor/ProcessorConfig/Mode There is no Mode 'DISTRIBUTE'",
             ],
         );
     }

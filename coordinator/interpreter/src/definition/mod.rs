@@ -5,6 +5,7 @@
 
 mod compensation;
 mod condition;
+mod distributed;
 mod document;
 mod duplicates;
 mod fault;

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::SignedDuration;
 
 use super::compensation::{parse_policy, warn_of_kept_effects};
+use super::distributed::{item_name, item_state};
 use super::document::Node;
 use super::duplicates::report_duplicates;
 use super::fault::{Fault, FaultCode, Faults, excerpt};
@@ -144,8 +145,35 @@ impl Parser {
         }
         self.blocks[index] = start_at.map(|name| Block {
             start_at: StateName::new(name),
+            is_hidden: false,
         });
         id
+    }
+
+    /// The block that an iteration of a distributed Map runs: one Task, which starts an execution of the processor.
+    pub(super) fn hidden_block(
+        &mut self,
+        map: Node<'_>,
+        label: &str,
+        processor: BlockId,
+    ) -> BlockId {
+        let name = item_name(map.key().unwrap_or_default());
+        if !self.names.insert(name.clone()) {
+            self.faults.error(
+                map.key_spot(),
+                FaultCode::DuplicateStateName,
+                format!("Duplicate State name: {}", excerpt(&name)),
+                "this distributed Map needs that name: give the other state another one",
+            );
+        }
+        let block = BlockId(u32::try_from(self.blocks.len()).unwrap_or(u32::MAX));
+        let state = item_state(&name, label, block, processor);
+        self.blocks.push(Some(Block {
+            start_at: state.name.clone(),
+            is_hidden: true,
+        }));
+        self.states.insert(state.name.clone(), state);
+        block
     }
 
     fn block_states(&mut self, states: Node<'_>, block: BlockId) {

@@ -1,5 +1,6 @@
 //! `Resource`: where the work of a Task is done. Source: the message contract, "Where a Task goes".
 
+use super::BlockId;
 use super::fault::{FaultCode, Faults, excerpt};
 use super::fields::{Fields, string};
 use super::spelling::nearest;
@@ -21,6 +22,13 @@ pub enum Resource {
     Review(String),
     /// `saga:<state machine>`: an execution of that machine, whose output is the Task's.
     Saga(String),
+    /// An execution for an item of a distributed Map: nobody writes it.
+    Item {
+        /// The Map's label.
+        label: String,
+        /// The states that the execution runs.
+        processor: BlockId,
+    },
     /// `arn:aws:lambda:<region>:<account>:function:<name>`: the queue named by the function.
     Function {
         /// The resource as written.
@@ -83,6 +91,7 @@ impl std::fmt::Display for Resource {
             } => write!(formatter, "exchange:{exchange}/{routing_key}"),
             Resource::Review(name) => write!(formatter, "review:{name}"),
             Resource::Saga(machine) => write!(formatter, "saga:{machine}"),
+            Resource::Item { label, .. } => write!(formatter, "item:{label}"),
             Resource::Function { arn, .. } => formatter.write_str(arn),
             Resource::Integration(integration) => formatter.write_str(&integration.text),
         }

@@ -147,6 +147,7 @@ pub(super) const PARALLEL: Shape = Shape {
 pub(super) const MAP: Shape = Shape {
     kind: "a Map state",
     fields: &[
+        "Label",
         "Type",
         "Comment",
         "QueryLanguage",
@@ -175,7 +176,7 @@ pub(super) const MAP: Shape = Shape {
         "OutputPath",
     ],
     jsonata: &["Output", "Items"],
-    later: &["ItemBatcher", "ItemReader", "Label", "ResultWriter"],
+    later: &["ItemBatcher", "ItemReader", "ResultWriter"],
 };
 
 /// What a Map does with each item.
@@ -427,7 +428,7 @@ pub(super) const OPERATORS: &[&str] = &[
 /// What to do without a field that a later version runs.
 pub(super) fn later(name: &str) -> &'static str {
     match name {
-        "ItemReader" | "ItemBatcher" | "ResultWriter" | "Label" => {
+        "ItemReader" | "ItemBatcher" | "ResultWriter" => {
             "leave it out: this version runs Map states inline"
         }
         "Credentials" => "leave it out: who may publish is set where the coordinator connects",

@@ -11,9 +11,10 @@ impl Resource {
         match self {
             Resource::Queue(_) | Resource::Exchange { .. } => SignedDuration::from_hours(1),
             Resource::Review(_) => SignedDuration::from_hours(30 * 24),
-            Resource::Saga(_) | Resource::Function { .. } | Resource::Integration(_) => {
-                SignedDuration::from_secs(i64::from(Seconds::MAX))
-            }
+            Resource::Saga(_)
+            | Resource::Item { .. }
+            | Resource::Function { .. }
+            | Resource::Integration(_) => SignedDuration::from_secs(i64::from(Seconds::MAX)),
         }
     }
 
@@ -28,6 +29,7 @@ impl Resource {
             Resource::Queue(_)
             | Resource::Review(_)
             | Resource::Saga(_)
+            | Resource::Item { .. }
             | Resource::Function { .. } => false,
         }
     }
@@ -35,7 +37,7 @@ impl Resource {
     /// Whether the Task starts an execution and waits for its end.
     pub fn waits_for_child(&self) -> bool {
         match self {
-            Resource::Saga(_) => true,
+            Resource::Saga(_) | Resource::Item { .. } => true,
             Resource::Integration(integration) => {
                 integration.action == Action::StartExecution
                     && matches!(integration.pattern, Pattern::Sync | Pattern::SyncJson)

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Delivery, Parameters, Sender};
-use crate::definition::{Action, Pattern, Resource};
+use crate::definition::{Action, BlockId, Pattern, Resource};
 use crate::effect::{Body, Child, Route};
 use crate::history::{Payload, Status};
 use crate::ids::ExecutionId;
@@ -21,6 +21,18 @@ pub(super) fn of_saga(machine: &str, sender: &Sender<'_>) -> Child {
         name: name(sender),
         is_waited_for: true,
         depth: depth(sender, true),
+        block: None,
+    }
+}
+
+/// An execution for an item of a distributed Map, of the sender's own machine.
+pub(super) fn of_item(label: &str, processor: BlockId, sender: &Sender<'_>) -> Child {
+    Child {
+        machine_arn: format!("{}/{label}", sender.head.start.machine_arn),
+        name: name(sender),
+        is_waited_for: true,
+        depth: depth(sender, true),
+        block: Some(processor),
     }
 }
 
@@ -56,6 +68,7 @@ pub(super) fn start_execution(
         name: given.map_or_else(|| name(sender), str::to_owned),
         is_waited_for,
         depth: depth(sender, is_waited_for),
+        block: None,
     };
     Ok(Delivery::Sent {
         route: Route::Execution(child),

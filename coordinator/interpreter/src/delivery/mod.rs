@@ -81,6 +81,10 @@ pub(crate) fn deliver(
             let child = child::of_saga(machine, sender);
             sent(Route::Execution(child), false, arguments)
         }
+        Resource::Item { label, processor } => {
+            let child = child::of_item(label, *processor, sender);
+            sent(Route::Execution(child), false, arguments)
+        }
         Resource::Integration(Integration {
             action, pattern, ..
         }) => {

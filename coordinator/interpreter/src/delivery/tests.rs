@@ -19,6 +19,7 @@ fn head(name: &str, parent: Option<Parent>) -> Head {
         input: Payload::default(),
         parent,
         arn: arn.clone(),
+        block: None,
     };
     let record = HistoryRecord {
         sequence: Sequence(1),

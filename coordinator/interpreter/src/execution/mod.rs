@@ -27,6 +27,7 @@ pub use scope::{Activity, Goal, Iterations, Phase, Position, Scope, Suspension};
 pub use touched::Touched;
 
 use crate::compensation::{CompensationStatus, Tally};
+use crate::definition::BlockId;
 use crate::history::{Event, HistoryRecord, Payload, Status, present};
 use crate::ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
 use crate::input::Start;
@@ -198,7 +199,9 @@ impl Execution {
             undo_phase: None,
         };
         let mut execution = Execution::load(head, Vec::new(), Vec::new());
-        execution.scopes.insert(ScopeId::TOP, Scope::top());
+        let block = start.block.unwrap_or(BlockId::TOP);
+        let top = Scope::new(ScopeId::TOP, None, block, 0);
+        execution.scopes.insert(ScopeId::TOP, top);
         execution.touched.scope(ScopeId::TOP);
         Ok(execution)
     }

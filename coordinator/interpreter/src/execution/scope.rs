@@ -191,11 +191,6 @@ pub struct Goal {
 }
 
 impl Scope {
-    /// The top level, before its first state.
-    pub(crate) fn top() -> Scope {
-        Scope::new(ScopeId::TOP, None, BlockId::TOP, 0)
-    }
-
     /// A scope before its first state, which follows from `last_event`.
     pub(crate) fn new(
         id: ScopeId,

@@ -116,6 +116,23 @@ pub enum Event {
         /// Iterations that may fail.
         failures_max: u32,
     },
+    /// The iterations of a distributed Map begin, each an execution of its own.
+    MapRunStarted {
+        /// The scope that holds the iterations.
+        run: ScopeId,
+        /// The ARN of the Map Run.
+        arn: String,
+    },
+    /// All of them are over.
+    MapRunSucceeded {
+        run: ScopeId,
+    },
+    /// More of them failed than may.
+    MapRunFailed {
+        run: ScopeId,
+        error: String,
+        cause: Option<String>,
+    },
     MapStateSucceeded {
         scope: ScopeId,
     },

@@ -1,14 +1,16 @@
 //! Map: the same for each item of an array. Source: States Language, "Map State".
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::data::{Flow, integer_of};
+use super::task::resource_of;
 use crate::decide::{Failure, Turn};
-use crate::definition::{Count, Map, Percentage, QueryLanguage, State, StateKind};
+use crate::definition::{Count, Map, Percentage, QueryLanguage, Resource, State, StateKind};
 use crate::execution::{Broken, Items, Phase};
 use crate::history::{Event, Payload};
 use crate::ids::{Runner, ScopeId};
-use crate::limits::ITERATIONS_AT_ONCE_MAX;
+use crate::limits::{CHILDREN_AT_ONCE_MAX, ITERATIONS_AT_ONCE_MAX};
 use crate::query::{Path, Template};
 
 pub(crate) fn map(
@@ -18,13 +20,26 @@ pub(crate) fn map(
     map: &Map,
 ) -> Result<(), Broken> {
     let flow = Flow::new(turn, scope, state, None)?;
-    let planned = items(&flow, map).and_then(|items| {
-        let concurrency = concurrency(&flow, map, &items.input)?;
-        let failures_max = failures_max(&flow, map, &items)?;
-        Ok((items, concurrency, failures_max))
-    });
-    let (items, concurrency, failures_max) = match planned {
-        Ok(planned) => planned,
+    let items = match items(&flow, map) {
+        Ok(items) => items,
+        Err(failure) => return turn.fail_map(scope, failure),
+    };
+    let limits = concurrency(&flow, map, &items.input)
+        .and_then(|concurrency| Ok((concurrency, failures_max(&flow, map, &items)?)));
+    let (concurrency, failures_max) = match limits {
+        Ok(limits) => limits,
+        // Step Functions reads them once a distributed Map has begun.
+        Err(failure) if map.is_distributed => {
+            let length = length(&items);
+            let started = Event::MapStateStarted {
+                scope,
+                length,
+                concurrency: 0,
+                failures_max: 0,
+            };
+            turn.show(Runner::State(scope), started)?;
+            return turn.fail_begun_map(scope, failure);
+        }
         Err(failure) => return turn.fail_map(scope, failure),
     };
     let started = Event::MapStateStarted {
@@ -34,8 +49,26 @@ pub(crate) fn map(
         failures_max,
     };
     let run = ScopeId(turn.show(Runner::State(scope), started)?);
+    if map.is_distributed {
+        let arn = map_run_arn(turn, map, run)?;
+        let previous = turn.execution.head.event_id;
+        turn.show_after(previous, Event::MapRunStarted { run, arn })?;
+    }
     turn.execution.items.0.insert(run, items);
     turn.iterate(run, turn.execution.head.event_id)
+}
+
+/// The ARN of the Map Run whose iterations this scope holds.
+fn map_run_arn(turn: &Turn<'_>, map: &Map, run: ScopeId) -> Result<String, Broken> {
+    let state = turn.state(&turn.machine.block(map.runs).start_at)?;
+    let Some(Resource::Item { label, .. }) = resource_of(state) else {
+        return Err(Broken::new(format!("{} starts no executions", state.name)));
+    };
+    let head = &turn.execution.head;
+    let id = Uuid::new_v5(&head.id.0, run.0.to_string().as_bytes());
+    let machine = &head.start.machine_arn;
+    let machine = machine.replacen(":stateMachine:", ":mapRun:", 1);
+    Ok(format!("{machine}/{label}:{id}"))
 }
 
 /// Begins the next iteration, unless its input can't be made.
@@ -62,14 +95,17 @@ pub(crate) fn iteration(
         Ok(input) => input,
         Err(failure) => return Ok(Err(failure)),
     };
-    let block = map.processor;
+    let block = map.runs;
     let started = Event::MapIterationStarted {
         run,
         block,
         index,
         name,
     };
-    let iteration = ScopeId(turn.show_after(previous, started)?);
+    let iteration = ScopeId(match map.is_distributed {
+        true => turn.record_after(previous, started)?,
+        false => turn.show_after(previous, started)?,
+    });
     let first = turn.machine.block(block).start_at.clone();
     turn.enter_later(iteration, first, input);
     Ok(Ok(()))
@@ -133,6 +169,10 @@ pub(crate) fn map_ended(turn: &mut Turn<'_>, run: ScopeId) -> Result<(), Broken>
             },
         );
     let result = Payload::new(Value::Array(outputs.collect()));
+    if map.is_distributed {
+        let last_event = turn.scope(run)?.last_event;
+        turn.show_after(last_event, Event::MapRunSucceeded { run })?;
+    }
     let last_event = turn.scope(run)?.last_event;
     turn.show_after(last_event, Event::MapStateSucceeded { scope })?;
     let group = turn.group_of_ended();
@@ -188,9 +228,13 @@ fn length(items: &Items) -> u32 {
 /// Iterations at a time; 0 leaves it to the limit.
 fn concurrency(flow: &Flow<'_>, map: &Map, input: &Payload) -> Result<u32, Failure> {
     let wanted = count(flow, &map.max_concurrency, "MaxConcurrency", input)?;
+    let most = match map.is_distributed {
+        true => CHILDREN_AT_ONCE_MAX,
+        false => ITERATIONS_AT_ONCE_MAX,
+    };
     Ok(match wanted {
-        0 => ITERATIONS_AT_ONCE_MAX,
-        wanted => wanted.min(ITERATIONS_AT_ONCE_MAX),
+        0 => most,
+        wanted => wanted.min(most),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sagamore_interpreter::definition::BlockId;
 use sagamore_interpreter::{Child, ExecutionId, Ignored, Input, Parent, Payload, Start};
 use sagamore_messages::Command;
 use serde_json::{Value, json};
@@ -115,12 +116,44 @@ impl<S: Store> Commands<S> {
         input: Payload,
     ) -> Result<(), ApiError> {
         check_name(&child.name)?;
-        let (name, parent) = (child.name.clone(), Some(parent));
-        let (arn, request) = self
-            .request(&child.machine_arn, name, input, parent, true)
-            .await?;
+        let (arn, request) = match child.block {
+            Some(block) => self.item_request(parent, child, block, input).await?,
+            None => {
+                let (name, parent) = (child.name.clone(), Some(parent));
+                self.request(&child.machine_arn, name, input, parent, true)
+                    .await?
+            }
+        };
         let submitted = self.submit(request, None, move |answer| started(&arn, answer));
         submitted.await.map(drop)
+    }
+
+    /// The same for an item of a distributed Map, which runs states of its parent's machine, in the revision that the
+    /// parent runs.
+    async fn item_request(
+        &self,
+        parent: Parent,
+        child: &Child,
+        block: BlockId,
+        input: Payload,
+    ) -> Result<(String, Request), ApiError> {
+        let machine = self.store.machine_of(parent.execution).await?;
+        let machine = machine.ok_or_else(|| ApiError::no_machine(&child.machine_arn))?;
+        let (start, name) = (Some(parent), child.name.clone());
+        let (_, request) = start_request(machine, name, input, start);
+        let arn = execution_arn(&child.machine_arn, &child.name);
+        let Input::Start(mut start) = request.input else {
+            return Err(ApiError::internal("A start is no start"));
+        };
+        start.arn.clone_from(&arn);
+        start.machine_arn.clone_from(&child.machine_arn);
+        start.block = Some(block);
+        let request = Request {
+            execution: ExecutionId::of(&arn),
+            input: Input::Start(start),
+            ..request
+        };
+        Ok((arn, request))
     }
 
     /// The execution's ARN, and what starts it.
@@ -194,6 +227,7 @@ pub fn start_request(
         role_arn: machine.role_arn.clone(),
         input,
         parent,
+        block: None,
     };
     let request = Request {
         machine: Some(machine),

@@ -15,6 +15,17 @@ pub(super) fn map(event: &Event) -> String {
             "{}MapStateStarted {length} items, {concurrency} at a time, {failures_max} may fail",
             within(*scope)
         ),
+        Event::MapRunStarted { run, arn } => format!(
+            "{}MapRunStarted {}",
+            within(*run),
+            arn.rsplit_once(':').map_or("", |(run, _)| run)
+        ),
+        Event::MapRunSucceeded { run } => format!("{}MapRunSucceeded", within(*run)),
+        Event::MapRunFailed { run, error, cause } => format!(
+            "{}MapRunFailed {}",
+            within(*run),
+            failure(error, cause.as_ref())
+        ),
         Event::MapStateSucceeded { scope } => format!("{}MapStateSucceeded", within(*scope)),
         Event::MapStateFailed {
             scope,

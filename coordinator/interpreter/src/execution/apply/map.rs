@@ -29,6 +29,12 @@ impl Execution {
                 };
                 self.start_map(record, *scope, iterations)
             }
+            Event::MapRunStarted { run, .. }
+            | Event::MapRunSucceeded { run }
+            | Event::MapRunFailed { run, .. } => {
+                self.scope(*run)?.last_event = record.event_id.unwrap_or(0);
+                Ok(())
+            }
             // What comes next follows from the last iteration's end, as in Step Functions.
             Event::MapStateSucceeded { scope } => {
                 if let Some(last_event) = self.last_of_iterations(*scope)? {
@@ -102,7 +108,8 @@ impl Execution {
             ..iterations
         });
         let id = ScopeId(record.sequence);
-        let mut scope = Scope::new(id, Some(run), block, record.event_id.unwrap_or(0));
+        let event = record.event_id.unwrap_or(record.previous_event_id);
+        let mut scope = Scope::new(id, Some(run), block, event);
         scope.iteration = Some(index);
         self.scopes.insert(id, scope);
         self.touched.scope(id);

@@ -36,23 +36,8 @@ impl Execution {
     fn apply_event(&mut self, record: &HistoryRecord) -> Result<(), Broken> {
         match &record.event {
             Event::ExecutionStarted { .. } => Err(Broken::new("an execution starts once")),
-            Event::ExecutionSucceeded { output, is_kept } => {
-                self.head.output = Some(output.clone());
-                if *is_kept {
-                    return self.keep(record);
-                }
-                self.release_entries()?;
-                self.finish(record, Status::Succeeded)
-            }
-            Event::ExecutionEnded(Ending {
-                status,
-                error,
-                cause,
-            }) => {
-                self.head.error.clone_from(error);
-                self.head.cause.clone_from(cause);
-                self.finish(record, *status)
-            }
+            Event::ExecutionSucceeded { output, is_kept } => self.succeed(record, output, *is_kept),
+            Event::ExecutionEnded(ending) => self.end(record, ending),
             Event::StateEntered { .. }
             | Event::StateExited { .. }
             | Event::EvaluationFailed { .. }
@@ -63,7 +48,10 @@ impl Execution {
             | Event::BranchSucceeded { .. }
             | Event::WaitScheduled { .. }
             | Event::Yielded { .. } => self.apply_state(record),
-            Event::MapStateStarted { .. }
+            Event::MapRunStarted { .. }
+            | Event::MapRunSucceeded { .. }
+            | Event::MapRunFailed { .. }
+            | Event::MapStateStarted { .. }
             | Event::MapStateSucceeded { .. }
             | Event::MapStateFailed { .. }
             | Event::MapIterationStarted { .. }
@@ -102,6 +90,26 @@ impl Execution {
             | Event::EntryDrained { .. }
             | Event::EntryUpgraded { .. } => self.apply_ledger(record),
         }
+    }
+
+    fn succeed(
+        &mut self,
+        record: &HistoryRecord,
+        output: &Payload,
+        is_kept: bool,
+    ) -> Result<(), Broken> {
+        self.head.output = Some(output.clone());
+        if is_kept {
+            return self.keep(record);
+        }
+        self.release_entries()?;
+        self.finish(record, Status::Succeeded)
+    }
+
+    fn end(&mut self, record: &HistoryRecord, ending: &Ending) -> Result<(), Broken> {
+        self.head.error.clone_from(&ending.error);
+        self.head.cause.clone_from(&ending.cause);
+        self.finish(record, ending.status)
     }
 
     /// What happens within a state, or between two.

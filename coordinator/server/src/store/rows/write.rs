@@ -261,6 +261,7 @@ fn head_json(head: &Head) -> Result<String, Error> {
         role_arn: nothing(),
         input: Payload::default(),
         parent: None,
+        block: None,
     };
     json(&Head {
         start,
