@@ -12,6 +12,7 @@ async fn a_bad_setting_is_named_at_once() -> Result<()> {
             ("SAGAMORE_HTTP", "nowhere"),
             ("SAGAMORE_UNROUTABLE_GRACE", "soon"),
             ("SAGAMORE_PREFETCH", "-1"),
+            ("SAGAMORE_PAYLOAD_BYTES_MAX", "1"),
             ("DATABASE_URL", "mysql://there"),
             ("AMQP_URL", "http://there"),
             ("SAGAMORE_PREFIX", ""),

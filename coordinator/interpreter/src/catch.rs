@@ -7,7 +7,7 @@ use crate::definition::{Catcher, ErrorName};
 
 /// What nobody can catch or retry: the definition or its data is wrong. Source: Step Functions, "Error names".
 const RUNTIME: &str = "States.Runtime";
-/// What `States.ALL` does not take. Source: Step Functions, "Error names".
+/// What `States.TaskFailed` does not take. Its documentation says the same of `States.ALL`, but the service takes it there.
 const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
 /// What `States.TaskFailed` does not take. Source: Step Functions, "Error names".
 const TIMEOUT: &str = "States.Timeout";
@@ -23,7 +23,7 @@ pub(crate) fn matching<'a>(catchers: &'a [Catcher], error: &str) -> Option<&'a C
 pub(crate) fn matches(names: &[ErrorName], error: &str) -> bool {
     error != RUNTIME
         && names.iter().any(|name| match name {
-            ErrorName::All => error != DATA_LIMIT_EXCEEDED,
+            ErrorName::All => true,
             ErrorName::TaskFailed => error != TIMEOUT && error != DATA_LIMIT_EXCEEDED,
             ErrorName::Named(name) => name == error,
         })

@@ -1,6 +1,8 @@
 //! Every limit of the interpreter, named with its unit. Past a limit stands a clear error, never a
 //! panic, a slow turn or an unbounded allocation.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// The longest path or intrinsic call, in bytes of its text.
 pub const QUERY_TEXT_BYTES_MAX: usize = 64 * 1024;
 
@@ -45,8 +47,26 @@ pub const VALUE_DEPTH_MAX: usize = 100;
 /// which the caller checks: this one only stops a small template from building a huge value.
 pub const EVALUATED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The largest input, argument or result of a state, in bytes of JSON. AWS has 262,144.
-pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// The largest input, argument or result of a state, in bytes of JSON, unless [`set_payload_bytes_max`] says otherwise.
+/// AWS has 262,144.
+pub const PAYLOAD_BYTES_DEFAULT: usize = 1024 * 1024;
+
+/// The range of what [`set_payload_bytes_max`] takes.
+pub const PAYLOAD_BYTES_RANGE: std::ops::RangeInclusive<usize> = 1024..=8 * 1024 * 1024;
+
+static PAYLOAD_BYTES: AtomicUsize = AtomicUsize::new(PAYLOAD_BYTES_DEFAULT);
+
+/// The largest input, argument or result of a state, in bytes of JSON.
+pub fn payload_bytes_max() -> usize {
+    PAYLOAD_BYTES.load(Ordering::Relaxed)
+}
+
+/// Sets the largest input, argument or result of a state for this process. It is set before the first turn and stays: a turn
+/// depends on nothing but what it is given.
+pub fn set_payload_bytes_max(bytes: usize) {
+    let (least, most) = (*PAYLOAD_BYTES_RANGE.start(), *PAYLOAD_BYTES_RANGE.end());
+    PAYLOAD_BYTES.store(bytes.clamp(least, most), Ordering::Relaxed);
+}
 
 /// States that one turn enters before it lets others have theirs.
 pub const TRANSITIONS_PER_TURN_MAX: u32 = 500;
@@ -66,24 +86,24 @@ pub const NESTING_MAX: u32 = 32;
 /// How long a step in flight may answer yet when its scope begins to undo. Source: the saga extension.
 pub const DRAIN_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
-/// Whether a value passes [`PAYLOAD_BYTES_MAX`]; stops counting there.
+/// Whether a value passes [`payload_bytes_max`]; stops counting there.
 pub fn is_payload_too_large(value: &serde_json::Value) -> bool {
-    struct Count(usize);
+    struct Count {
+        left: usize,
+    }
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            if self.0 > PAYLOAD_BYTES_MAX {
-                Err(std::io::ErrorKind::OutOfMemory.into())
-            } else {
-                Ok(bytes.len())
-            }
+            let left = self.left.checked_sub(bytes.len());
+            self.left = left.ok_or(std::io::ErrorKind::OutOfMemory)?;
+            Ok(bytes.len())
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
     }
-    serde_json::to_writer(Count(0), value).is_err()
+    let left = payload_bytes_max();
+    serde_json::to_writer(Count { left }, value).is_err()
 }
 
 /// Whether a value nests deeper than [`VALUE_DEPTH_MAX`].

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use backoff::ExponentialBackoffBuilder;
 use sagamore_dev_broker::Broker;
+use sagamore_interpreter::limits::set_payload_bytes_max;
 use sagamore_messages::{Names, TokenKey};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -180,6 +181,7 @@ struct Coordinator<S: Store> {
 
 impl<S: Store> Coordinator<S> {
     fn new(settings: Settings, store: S, address: SocketAddr) -> Coordinator<S> {
+        set_payload_bytes_max(settings.payload_bytes_max);
         let public_url = settings
             .public_url
             .clone()
@@ -316,7 +318,7 @@ fn bus_settings(settings: &Settings) -> bus::Settings {
         amqp_url: settings.amqp_url.as_str().to_owned(),
         names: Names::new(&settings.prefix),
         prefetch: settings.prefetch,
-        payload_bytes_max: sagamore_interpreter::limits::PAYLOAD_BYTES_MAX,
+        payload_bytes_max: settings.payload_bytes_max,
         unroutable_grace: settings.unroutable_grace,
         heartbeat: HEARTBEAT,
     }

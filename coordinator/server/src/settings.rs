@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use sagamore_interpreter::limits::{PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_RANGE};
 use tracing_subscriber::filter::Targets;
 
 pub use error::{Error, Origin};
@@ -36,6 +37,9 @@ pub struct Settings {
     pub unroutable_grace: Duration,
     /// `SAGAMORE_PREFETCH`, `prefetch`: how many replies are taken and not yet acknowledged, at most. Default 1024.
     pub prefetch: u16,
+    /// `SAGAMORE_PAYLOAD_BYTES_MAX`, `payload_bytes_max`: the largest input, argument or result of a state, in bytes. The same
+    /// for all coordinators on a database. Default 1048576; AWS has 262144.
+    pub payload_bytes_max: usize,
     /// `SAGAMORE_LOG`, `log`, or `RUST_LOG`: what is logged, as `tracing` filters it. Default info.
     pub log: String,
     /// `SAGAMORE_LOG_FORMAT`, `log_format`: how. Default text.
@@ -169,6 +173,7 @@ impl Settings {
             account: given.account()?,
             unroutable_grace: given.unroutable_grace()?,
             prefetch: given.prefetch()?,
+            payload_bytes_max: given.payload_bytes_max()?,
             log: given.log()?,
             log_format: given.log_format()?,
         })
@@ -187,7 +192,7 @@ pub fn environment() -> Vec<(String, String)> {
 }
 
 /// A setting's name in the file, and its name in the environment.
-const KNOWN: [(&str, &str); 11] = [
+const KNOWN: [(&str, &str); 12] = [
     ("database_url", "DATABASE_URL"),
     ("amqp_url", "AMQP_URL"),
     ("http", "SAGAMORE_HTTP"),
@@ -197,6 +202,7 @@ const KNOWN: [(&str, &str); 11] = [
     ("account", "SAGAMORE_ACCOUNT"),
     ("unroutable_grace", "SAGAMORE_UNROUTABLE_GRACE"),
     ("prefetch", "SAGAMORE_PREFETCH"),
+    ("payload_bytes_max", "SAGAMORE_PAYLOAD_BYTES_MAX"),
     ("log", "SAGAMORE_LOG"),
     ("log_format", "SAGAMORE_LOG_FORMAT"),
 ];
@@ -293,6 +299,15 @@ impl Given {
             text.parse().ok().filter(|count| *count > 0)
         })?;
         Ok(prefetch.unwrap_or(PREFETCH_DEFAULT))
+    }
+
+    fn payload_bytes_max(&self) -> Result<usize, Error> {
+        let right = "a number of bytes from 1024 to 8388608, as in 262144";
+        let bytes = self.parse("payload_bytes_max", right, |text| {
+            let bytes = text.parse().ok();
+            bytes.filter(|bytes| PAYLOAD_BYTES_RANGE.contains(bytes))
+        })?;
+        Ok(bytes.unwrap_or(PAYLOAD_BYTES_DEFAULT))
     }
 
     fn log(&self) -> Result<String, Error> {

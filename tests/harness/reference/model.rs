@@ -128,10 +128,11 @@ pub(super) fn retrier(retriers: &[Retrier], uses: &[u32], error: &str) -> Option
 }
 
 fn matches(names: &[String], error: &str) -> bool {
-    let is_final = matches!(error, "States.DataLimitExceeded" | "States.Runtime");
+    let is_task_error = !matches!(error, "States.DataLimitExceeded" | "States.Timeout");
+    let is_final = error == "States.Runtime";
     names.iter().any(|name| match name.as_str() {
         "States.ALL" => !is_final,
-        "States.TaskFailed" => !is_final && error != "States.Timeout",
+        "States.TaskFailed" => !is_final && is_task_error,
         name => name == error,
     })
 }

@@ -88,8 +88,8 @@ impl Turn<'_> {
         if flight.is_submitted {
             return Ok(Err(Ignored::TaskClosed));
         }
-        let output = delivery::started(arn, started_at);
         let resource = self.resource(runner)?;
+        let output = delivery::started(resource, arn, started_at, &self.call(task));
         if resource.is_done_once_started() {
             self.task_succeeded(runner, task, &output)?;
             return Ok(Ok(()));

@@ -280,9 +280,19 @@ impl Turn<'_> {
         match (resource, reply) {
             (Some(resource), _) if resource.is_told_only() => Ok(Err(Ignored::TaskClosed)),
             (Some(resource), Reply::Success(answer)) => {
-                self.answer(task, &Reply::Success(delivery::result(resource, answer)))
+                let result = delivery::result(resource, answer, &self.call(task));
+                self.answer(task, &Reply::Success(result))
             }
             _ => self.answer(task, reply),
+        }
+    }
+
+    /// The call of a service that an attempt is.
+    fn call(&self, task: Sequence) -> delivery::Call {
+        delivery::Call {
+            execution: self.execution.head.id,
+            task,
+            at: self.now,
         }
     }
 

@@ -45,15 +45,20 @@ impl<'a> Turn<'a> {
                 self.attempt_failed(runner, task, failure, outcome)?;
             }
             Reply::Unusable { error, cause } => {
-                self.attempt_failed(
-                    runner,
-                    task,
-                    Failure::new(error, cause.clone()),
-                    Outcome::Unknown,
-                )?;
+                let failure = match error.as_str() {
+                    // Whoever could not take it knows no more than that.
+                    DATA_LIMIT_EXCEEDED => self.too_large_result(runner)?,
+                    _ => Failure::new(error, cause.clone()),
+                };
+                self.attempt_failed(runner, task, failure, Outcome::Unknown)?;
             }
         }
         Ok(Ok(()))
+    }
+
+    fn too_large_result(&self, runner: Runner) -> Result<Failure, Broken> {
+        let task = self.resource(runner)?.called();
+        Ok(too_large_failure(&task, "returned a result"))
     }
 
     /// The broker's word for a message that nobody answers is its success, be it late; any other is on its way.
@@ -164,7 +169,7 @@ impl<'a> Turn<'a> {
         result: &Payload,
     ) -> Result<(), Broken> {
         if is_payload_too_large(result) {
-            let failure = too_large_failure(&self.state_name(runner)?, "returned a result");
+            let failure = self.too_large_result(runner)?;
             return self.attempt_failed(runner, task, failure, Outcome::Unknown);
         }
         let resource = self.resource(runner)?.to_string();
@@ -271,13 +276,6 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn state_name(&self, runner: Runner) -> Result<String, Broken> {
-        match runner {
-            Runner::State(scope) => Ok(self.position(scope)?.state.to_string()),
-            Runner::Undo(entry) => Ok(undo_name(self.step(entry)?.state.as_str())),
-        }
-    }
-
     /// The answer to a task that nobody waits for any more. Source: the saga extension, "Cancelling, late replies".
     pub(super) fn late_reply(&mut self, task: Sequence, reply: &Reply) -> Result<Taken, Broken> {
         if task.0 == 0 || task > self.execution.head.sequence {
@@ -353,8 +351,11 @@ pub(crate) fn too_large_failure(state: &str, what: &str) -> Failure {
     let cause = format!(
         "The state/task '{state}' {what} with a size exceeding the maximum number of bytes service limit."
     );
-    Failure::new("States.DataLimitExceeded", cause)
+    Failure::new(DATA_LIMIT_EXCEEDED, cause)
 }
+
+/// The error of what passes the limit. Source: Step Functions, "Error names".
+const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
 
 /// The failure of a number that a path should have found.
 pub(super) fn not_seconds(

@@ -99,6 +99,20 @@ impl std::fmt::Display for Resource {
 }
 
 impl Resource {
+    /// What a cause calls it: of an integration the service, of any other the resource as written.
+    pub(crate) fn called(&self) -> String {
+        match self {
+            Resource::Integration(integration) => {
+                let action = integration.text.rsplit(":::").next().unwrap_or_default();
+                let service = action
+                    .rsplit_once(':')
+                    .map_or(action, |(service, _)| service);
+                service.to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// Reads a resource; else what is wrong and what would be right.
     fn parse(text: &str) -> Result<Resource, (String, String)> {
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::sdk::{Call, metadata};
 use super::{Delivery, Parameters, Sender};
 use crate::definition::{Action, BlockId, Pattern, Resource};
 use crate::effect::{Body, Child, Route};
@@ -108,8 +109,26 @@ impl Child {
 }
 
 /// What a Task has of an execution that runs.
-pub(crate) fn started(arn: &str, started_at: Timestamp) -> Payload {
-    Payload::new(json!({ "ExecutionArn": arn, "StartDate": started_at.as_millisecond() }))
+pub(crate) fn started(
+    resource: &Resource,
+    arn: &str,
+    started_at: Timestamp,
+    call: &Call,
+) -> Payload {
+    let mut started = json!({ "ExecutionArn": arn, "StartDate": started_at.as_millisecond() });
+    if let Resource::Integration(_) = resource {
+        let response = json!({ "executionArn": arn, "startDate": started_at.as_second() });
+        let length = response.to_string().len().to_string();
+        let headers = [
+            ("connection", "keep-alive"),
+            ("Content-Length", length.as_str()),
+            ("Content-Type", "application/x-amz-json-1.0"),
+        ];
+        for (name, value) in metadata(call, &headers) {
+            started[name] = value;
+        }
+    }
+    Payload::new(started)
 }
 
 impl ChildEnd {

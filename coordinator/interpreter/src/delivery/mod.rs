@@ -2,6 +2,7 @@
 
 mod child;
 mod events;
+mod sdk;
 mod services;
 
 use serde_json::{Map, Value};
@@ -13,6 +14,7 @@ use crate::history::Payload;
 use crate::ids::Sequence;
 
 pub(crate) use child::{is_nested_too_deep, started};
+pub(crate) use sdk::Call;
 pub(crate) use services::confirmed;
 
 /// What becomes of a Task's arguments.
@@ -108,10 +110,10 @@ pub(crate) fn deliver(
 }
 
 /// What a Task that got this answer has for a result.
-pub(crate) fn result(resource: &Resource, answer: &Payload) -> Payload {
+pub(crate) fn result(resource: &Resource, answer: &Payload, call: &Call) -> Payload {
     match resource {
         Resource::Integration(integration) if integration.is_invocation() => {
-            services::invoked(answer)
+            services::invoked(answer, call)
         }
         _ => answer.clone(),
     }

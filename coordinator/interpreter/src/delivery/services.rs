@@ -3,11 +3,12 @@
 use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 
+use super::sdk::{Call, metadata};
 use super::{Delivery, Parameters};
 use crate::definition::{Action, Integration, Pattern, function_name};
 use crate::effect::{Body, Route};
 use crate::history::Payload;
-use crate::limits::BROKER_NAME_BYTES_MAX;
+use crate::limits::{BROKER_NAME_BYTES_MAX, VALUE_DEPTH_MAX, is_payload_too_deep};
 
 impl Integration {
     /// Whether the answer is a function's: it comes wrapped.
@@ -27,20 +28,44 @@ pub(super) fn invoke(parameters: &Parameters<'_>, is_told: bool) -> Result<Deliv
         return Err(parameters.refused(&problem));
     }
     let name = function_name(function).unwrap_or_default();
-    let payload = parameters.members.get("Payload").cloned();
+    // A text is the JSON that the function gets, if it is any.
+    let payload = match parameters.members.get("Payload") {
+        None => json!({}),
+        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+        Some(payload) => payload.clone(),
+    };
+    if is_payload_too_deep(&payload) {
+        let problem = format!(
+            "The value for the field 'Payload' must nest no deeper than {VALUE_DEPTH_MAX} levels"
+        );
+        return Err(parameters.refused(&problem));
+    }
     Ok(Delivery::Sent {
         route: queue(parameters, "FunctionName", name)?,
         is_told,
-        body: Body::Json(Payload::new(payload.unwrap_or_else(|| json!({})))),
+        body: Body::Json(Payload::new(payload)),
         receipt: None,
     })
 }
 
 /// What a function answered, as `lambda:invoke` gives it.
-pub(super) fn invoked(answer: &Payload) -> Payload {
+pub(super) fn invoked(answer: &Payload, call: &Call) -> Payload {
+    let length = answer.to_string().len().to_string();
+    let trace = format!("root=1-{:08x}", call.at.as_second());
+    let headers = [
+        ("X-Amz-Executed-Version", "$LATEST"),
+        ("x-amzn-Remapped-Content-Length", "0"),
+        ("Connection", "keep-alive"),
+        ("Content-Length", &length),
+        ("X-Amzn-Trace-Id", &trace),
+        ("Content-Type", "application/json"),
+    ];
+    let [http, response] = metadata(call, &headers);
     Payload::new(json!({
         "ExecutedVersion": "$LATEST",
         "Payload": **answer,
+        http.0: http.1,
+        response.0: response.1,
         "StatusCode": 200,
     }))
 }
