@@ -13,6 +13,7 @@ mod faults;
 mod machines;
 mod operator;
 mod plain_worker;
+mod recorded;
 mod reviews;
 mod services;
 mod settings;
