@@ -53,6 +53,15 @@ pub struct Block {
     pub is_hidden: bool,
 }
 
+/// What a machine's executions promise. Source: Step Functions, "Choosing workflow type".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MachineKind {
+    /// Durable, with a history; up to a year.
+    Standard,
+    /// Fast, without a history; up to five minutes.
+    Express,
+}
+
 /// A validated state machine.
 #[derive(Debug)]
 pub struct Machine {

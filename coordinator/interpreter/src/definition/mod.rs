@@ -8,6 +8,7 @@ mod condition;
 mod distributed;
 mod document;
 mod duplicates;
+mod express;
 mod fault;
 mod fields;
 mod flow;
@@ -35,8 +36,9 @@ pub use compensation::{
 pub use condition::{Comparison, Condition, Operand, Operator, Test, TypeTest};
 pub use fault::{Fault, FaultCode, Severity};
 pub use machine::{
-    Block, BlockId, Choice, Compensate, Count, Fail, Handover, Machine, Map, Parallel, Pass,
-    Percentage, QueryLanguage, Rule, State, StateKind, StateName, Text, Transition, Wait, WaitFor,
+    Block, BlockId, Choice, Compensate, Count, Fail, Handover, Machine, MachineKind, Map, Parallel,
+    Pass, Percentage, QueryLanguage, Rule, State, StateKind, StateName, Text, Transition, Wait,
+    WaitFor,
 };
 pub(crate) use resource::function_name;
 pub use resource::{Action, Integration, Pattern, Resource};

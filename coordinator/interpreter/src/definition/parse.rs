@@ -11,6 +11,7 @@ use super::compensation::{parse_policy, warn_of_kept_effects};
 use super::distributed::{item_name, item_state};
 use super::document::Node;
 use super::duplicates::report_duplicates;
+use super::express::check_express;
 use super::fault::{Fault, FaultCode, Faults, excerpt};
 use super::fields::{Fields, wrong_type};
 use super::flow::check_flow;
@@ -19,19 +20,29 @@ use super::reader::read;
 use super::spelling::did_you_mean;
 use super::states::parse_state;
 use super::vocabulary::{BRANCH, MACHINE};
-use super::{Block, BlockId, Machine, QueryLanguage, Seconds, State, StateKind, StateName};
+use super::{
+    Block, BlockId, Machine, MachineKind, QueryLanguage, Seconds, State, StateKind, StateName,
+};
 use crate::limits::STATE_NAME_CHARACTERS_MAX;
 
 impl Machine {
+    /// A machine of type STANDARD; see [`Machine::parse_as`].
+    ///
+    /// # Errors
+    /// All that is wrong with the definition.
+    pub fn parse(text: &str) -> Result<(Machine, Vec<Fault>), Vec<Fault>> {
+        Machine::parse_as(text, MachineKind::Standard)
+    }
+
     /// A machine from its definition, with what is allowed but hardly meant.
     ///
     /// # Errors
     /// All that is wrong with the definition, in the order of its text; of a text that is not JSON the first fault.
     /// At most [`DEFINITION_FAULTS_MAX`](crate::limits::DEFINITION_FAULTS_MAX) errors are told, and as many warnings.
-    pub fn parse(text: &str) -> Result<(Machine, Vec<Fault>), Vec<Fault>> {
+    pub fn parse_as(text: &str, kind: MachineKind) -> Result<(Machine, Vec<Fault>), Vec<Fault>> {
         let mut parser = Parser::new();
         let machine = read(text, &mut parser.faults)
-            .and_then(|(document, root)| parser.machine(document.node(root)));
+            .and_then(|(document, root)| parser.machine(document.node(root), kind));
         let refused = parser.faults.any_errors();
         let (errors, warnings) = parser.faults.located(text);
         match machine {
@@ -61,7 +72,7 @@ impl Parser {
         }
     }
 
-    fn machine(&mut self, root: Node<'_>) -> Option<Machine> {
+    fn machine(&mut self, root: Node<'_>, kind: MachineKind) -> Option<Machine> {
         if !root.is_object() {
             self.faults.schema(
                 root.spot(),
@@ -88,6 +99,9 @@ impl Parser {
         self.block(fields);
         check_graph(root, &mut self.faults);
         check_flow(root, &mut self.faults);
+        if kind == MachineKind::Express {
+            check_express(root, &mut self.faults);
+        }
         warn_of_kept_effects(root, &mut self.faults);
         // The last, so that a flood of keys drowns no other fault.
         report_duplicates(root, &mut self.faults);

@@ -3,7 +3,7 @@
 //! Tags, logging and tracing configurations are accepted and not kept: an SDK or a template that sends them works here
 //! too. What would be a promise not kept is refused: EXPRESS, versions, encryption with a key of one's own.
 
-use sagamore_interpreter::definition::{Fault, Machine, Severity};
+use sagamore_interpreter::definition::{Fault, Machine, MachineKind, Severity};
 use serde_json::{Value, json};
 
 use super::pages::{TOKEN_CHARACTERS_MAX, key_token, page_size, read_key};
@@ -21,9 +21,10 @@ pub(super) async fn create<S: Store>(
     let definition = members.required("definition", usize::MAX)?;
     let role_arn = members.required("roleArn", ARN_CHARACTERS_MAX)?;
     check_name(name)?;
-    refuse_unsupported(members)?;
+    let kind = machine_kind(members)?;
     check_role(role_arn)?;
-    check_definition(definition)?;
+    check_definition(definition, kind)?;
+    refuse_unsupported(members)?;
     let machine = NewMachine {
         name: name.to_owned(),
         arn: api.commands.arn_of_machine(name),
@@ -64,7 +65,9 @@ pub(super) async fn update<S: Store>(
         return Err(ApiError::new("MissingRequiredParameter", message));
     }
     role_arn.map_or(Ok(()), check_role)?;
-    definition.map_or(Ok(()), check_definition)?;
+    if let Some(definition) = definition {
+        check_definition(definition, MachineKind::Standard)?;
+    }
     let updated = api
         .store()
         .update_machine(&machine.name, definition, role_arn)
@@ -145,7 +148,7 @@ pub(super) fn validate(members: Members<'_>) -> Result<Value, ApiError> {
         .count("maxResults", DIAGNOSTICS_MAX)?
         .filter(|limit| *limit > 0)
         .unwrap_or(DIAGNOSTICS_MAX);
-    let (result, faults) = match Machine::parse(definition) {
+    let (result, faults) = match Machine::parse_as(definition, machine_kind(members)?) {
         Ok((_, warnings)) => ("OK", warnings),
         Err(faults) => ("FAIL", faults),
     };
@@ -170,7 +173,7 @@ pub(super) async fn find<S: Store>(
 }
 
 fn refuse_unsupported(members: Members<'_>) -> Result<(), ApiError> {
-    if members.word("type", &[STANDARD, "EXPRESS"])? == Some("EXPRESS") {
+    if machine_kind(members)? == MachineKind::Express {
         let message = "This version of Sagamore runs machines of type STANDARD only; 'EXPRESS' is not supported";
         return Err(ApiError::new("StateMachineTypeNotSupported", message));
     }
@@ -199,8 +202,17 @@ fn check_role(role_arn: &str) -> Result<(), ApiError> {
     ))
 }
 
-fn check_definition(definition: &str) -> Result<(), ApiError> {
-    match Machine::parse(definition) {
+/// `type`; without it STANDARD.
+fn machine_kind(members: Members<'_>) -> Result<MachineKind, ApiError> {
+    let kind = members.word("type", &[STANDARD, "EXPRESS"])?;
+    Ok(match kind {
+        Some("EXPRESS") => MachineKind::Express,
+        _ => MachineKind::Standard,
+    })
+}
+
+fn check_definition(definition: &str, kind: MachineKind) -> Result<(), ApiError> {
+    match Machine::parse_as(definition, kind) {
         Ok(_) => Ok(()),
         Err(faults) => Err(ApiError::invalid_definition(faults)),
     }
