@@ -7,7 +7,8 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use sagamore_interpreter::definition::Machine;
 
-use super::validate::{read, write_fault};
+use super::underline::write_fault;
+use super::validate::read;
 use crate::graph::{Picture, mermaid, svg};
 
 /// What `sagamore graph` is told.
@@ -45,7 +46,13 @@ impl Graph {
             Ok((machine, _)) => machine,
             Err(faults) => {
                 for fault in &faults {
-                    write_fault(&name, fault, complaints)?;
+                    write_fault(
+                        &name,
+                        &text,
+                        fault,
+                        console::colors_enabled_stderr(),
+                        complaints,
+                    )?;
                 }
                 bail!("{name} is refused; nothing is drawn");
             }
@@ -120,6 +127,6 @@ mod tests {
         );
         assert_eq!(output, "");
         assert!(complaints.contains("pay.asl.json:1:"), "{complaints}");
-        assert!(complaints.contains("remedy"), "{complaints}");
+        assert!(complaints.contains("= help: "), "{complaints}");
     }
 }

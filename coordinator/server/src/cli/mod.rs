@@ -7,6 +7,7 @@ mod graph;
 mod health;
 mod incidents;
 mod ledger;
+mod underline;
 mod validate;
 mod watch;
 

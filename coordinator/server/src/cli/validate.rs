@@ -3,7 +3,9 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use sagamore_interpreter::definition::{Fault, Machine, Severity};
+use sagamore_interpreter::definition::Machine;
+
+use super::underline::write_fault;
 
 /// Checks each file and writes what is wrong with it. Whether all of them would be accepted.
 ///
@@ -31,7 +33,7 @@ fn check(name: &str, text: &str, output: &mut dyn Write) -> io::Result<bool> {
         Err(faults) => (false, faults),
     };
     for fault in &faults {
-        write_fault(name, fault, output)?;
+        write_fault(name, text, fault, console::colors_enabled(), output)?;
     }
     let verdict = if accepted { "valid" } else { "refused" };
     match faults.len() {
@@ -40,26 +42,6 @@ fn check(name: &str, text: &str, output: &mut dyn Write) -> io::Result<bool> {
         many => writeln!(output, "{name}: {verdict}, with {many} remarks")?,
     }
     Ok(accepted)
-}
-
-/// The first line has the form that editors make a link of.
-pub(super) fn write_fault(name: &str, fault: &Fault, output: &mut dyn Write) -> io::Result<()> {
-    let severity = match fault.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
-    let pointer = if fault.pointer.is_empty() {
-        "/"
-    } else {
-        &fault.pointer
-    };
-    writeln!(
-        output,
-        "{name}:{}:{}: {severity} {}: {}",
-        fault.line, fault.column, fault.code, fault.problem
-    )?;
-    writeln!(output, "    at     {pointer}")?;
-    writeln!(output, "    remedy {}", fault.remedy)
 }
 
 pub(super) fn read(file: &Path) -> io::Result<String> {
@@ -92,15 +74,11 @@ mod tests {
         let (accepted, text) =
             told("{\n  \"StartAt\": \"B\",\n  \"States\": {\"A\": {\"Type\": \"Succeed\"}}\n}");
         assert!(!accepted);
+        assert!(text.starts_with("error[MISSING_TRANSITION_TARGET]: Missing 'Next' target: B\n"));
         assert!(
-            text.starts_with("loan.json:2:14: error MISSING_TRANSITION_TARGET: "),
+            text.ends_with("loan.json: refused, with 1 remark\n"),
             "{text}"
         );
-        assert!(
-            text.contains("\n    at     /StartAt\n    remedy "),
-            "{text}"
-        );
-        assert!(text.contains("loan.json: refused, with "), "{text}");
     }
 
     #[test]
