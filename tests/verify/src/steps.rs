@@ -88,7 +88,10 @@ pub fn tests(full: bool, servers: &[(&'static str, OsString)], tools: &Tools) ->
     if full && manifest.contains("[[bench]]") {
         // One of them measures the binary as it is built for use.
         steps.push(loud("build for use", "build --release --package sagamore"));
-        steps.push(loud("bench", "bench --package sagamore-tests --bench *"));
+        steps.push(loud(
+            "bench",
+            "bench --package sagamore-interpreter --package sagamore-tests --bench *",
+        ));
     }
     steps
 }
