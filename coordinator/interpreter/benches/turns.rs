@@ -3,11 +3,7 @@
 //! `cargo bench -p sagamore-interpreter`. No store, no broker: what they add is in the benchmarks of the whole. Each
 //! figure is the fastest of several rounds, which is what the code needs when nothing else disturbs it; things that are
 //! compared take their rounds in turn.
-#![allow(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a benchmark prints, and stops at the first surprise"
-)]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -122,14 +118,14 @@ fn run(machine: &Machine, input: &Payload, reply: &Payload) -> usize {
     };
     let now = Timestamp::UNIX_EPOCH;
     let (mut execution, decision) =
-        begin(machine, ExecutionId::of(arn), &start, now, &token).unwrap();
+        begin(machine, ExecutionId::of(arn), &start, now, &token).expect("it begins");
     let mut inputs = VecDeque::new();
     answer(&mut execution, decision, reply, &mut inputs);
     let mut turns = 1;
     while let Some(next) = inputs.pop_front() {
         let decision = decide(machine, &mut execution, &next, now, &token)
-            .unwrap()
-            .unwrap();
+            .expect("no invariant is broken")
+            .expect("the input is taken");
         answer(&mut execution, decision, reply, &mut inputs);
         turns += 1;
     }
@@ -166,10 +162,9 @@ fn chain(fields: &Value) -> Machine {
     for step in 0..STEPS {
         let mut state =
             json!({ "Type": "Task", "Resource": "queue:orders.step", "TimeoutSeconds": 60 });
-        state
-            .as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().unwrap().clone());
+        for (name, field) in fields.as_object().into_iter().flatten() {
+            state[name] = field.clone();
+        }
         if step + 1 < STEPS {
             state["Next"] = json!(format!("Step{}", step + 1));
         } else {
@@ -190,7 +185,7 @@ fn map() -> Machine {
 }
 
 fn parse(definition: &Value) -> Machine {
-    let (machine, _) = Machine::parse(&definition.to_string()).unwrap();
+    let (machine, _) = Machine::parse(&definition.to_string()).expect("it is valid");
     machine
 }
 
