@@ -147,6 +147,40 @@ async fn a_command_that_is_delivered_again_gets_the_first_answer() -> Result<()>
 }
 
 /// The ids of all events of a history, page by page.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_tells_its_variables_and_an_express_one_what_it_may_not_have() -> Result<()> {
+    let world = World::start().await?;
+    let definition = json!({ "StartAt": "Set", "States": {
+        "Set": { "Type": "Pass", "Assign": { "amount.$": "$.amount" }, "Next": "Ask" },
+        "Ask": { "Type": "Task", "Resource": "queue:ask", "Parameters": { "amount.$": "$amount" },
+            "Compensate": { "Resource": "queue:undo" }, "End": true } } });
+    let mut request = json!({ "name": "loan", "definition": definition.to_string(),
+        "roleArn": "arn:aws:iam::123456789012:role/any" });
+    let created = world.must("CreateStateMachine", &request).await?;
+    let machine = json!({ "stateMachineArn": created["stateMachineArn"] });
+    let described = world.must("DescribeStateMachine", &machine).await?;
+    assert_eq!(
+        described["variableReferences"],
+        json!({ "Ask": ["amount"] })
+    );
+
+    request["type"] = json!("EXPRESS");
+    let refused = world.call("CreateStateMachine", &request).await?.json()?;
+    assert_eq!(refused["__type"], "InvalidDefinition");
+    let message = refused["message"].as_str().unwrap_or_default();
+    assert!(
+        message.contains(
+            "Express state machine does not support 'Compensate' at /States/Ask/Compensate"
+        ),
+        "{message}"
+    );
+    let validated = world
+        .must("ValidateStateMachineDefinition", &request)
+        .await?;
+    assert_eq!(validated["result"], "FAIL");
+    Ok(())
+}
+
 async fn ids(world: &World, mut request: Value) -> Result<Vec<u64>> {
     let mut ids = Vec::new();
     loop {

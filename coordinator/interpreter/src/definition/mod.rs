@@ -21,6 +21,7 @@ mod map;
 mod parse;
 mod reader;
 mod recovery;
+mod references;
 mod resource;
 mod spelling;
 mod states;
@@ -40,6 +41,7 @@ pub use machine::{
     Pass, Percentage, QueryLanguage, Rule, State, StateKind, StateName, Text, Transition, Wait,
     WaitFor,
 };
+pub use references::variable_references;
 pub(crate) use resource::function_name;
 pub use resource::{Action, Integration, Pattern, Resource};
 pub use task::{Catcher, ErrorName, Jitter, Retrier, Seconds, Task};

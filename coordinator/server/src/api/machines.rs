@@ -3,7 +3,9 @@
 //! Tags, logging and tracing configurations are accepted and not kept: an SDK or a template that sends them works here
 //! too. What would be a promise not kept is refused: EXPRESS, versions, encryption with a key of one's own.
 
-use sagamore_interpreter::definition::{Fault, Machine, MachineKind, Severity};
+use sagamore_interpreter::definition::{
+    Fault, Machine, MachineKind, Severity, variable_references,
+};
 use serde_json::{Value, json};
 
 use super::pages::{TOKEN_CHARACTERS_MAX, key_token, page_size, read_key};
@@ -231,6 +233,10 @@ fn description(machine: &MachineRow) -> Value {
     // As in Step Functions, a machine that was never updated has no revision to tell.
     if machine.updated_at != machine.created_at {
         description["revisionId"] = json!(machine.revision.0);
+    }
+    let references = variable_references(&machine.definition);
+    if !references.is_empty() {
+        description["variableReferences"] = json!(references);
     }
     description
 }
