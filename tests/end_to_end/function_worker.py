@@ -19,7 +19,11 @@ with open(sys.argv[1]) as cases:
 def failure(behaviour):
     error, message = behaviour.split('"')[1], behaviour.split('"')[3]
     # What Lambda makes of an exception that leaves a Python handler.
-    line = f'  File "/var/task/handler.py", line 2, in handler\n    raise Exception("{message}")\n'
+    number, raised = 2, f'Exception("{message}")'
+    if error == "CustomException":
+        # Its text is the class's; as recorded, the exception itself has none.
+        number, raised, message = 9, "CustomException()", ""
+    line = f'  File "/var/task/handler.py", line {number}, in handler\n    raise {raised}\n'
     cause = {"errorMessage": message, "errorType": error, "requestId": "0" * 32, "stackTrace": [line]}
     return "failure", {"error": error, "cause": json.dumps(cause)}
 

@@ -15,8 +15,8 @@ use tokio::process::Command;
 const PASS_MIN: f64 = 0.99;
 const STRICT_MIN: f64 = 0.97;
 /// The same of those that call functions. Some of them show how many bytes a function of AWS wrote.
-const FUNCTIONS_PASS_MIN: f64 = 0.88;
-const FUNCTIONS_STRICT_MIN: f64 = 0.85;
+const FUNCTIONS_PASS_MIN: f64 = 0.94;
+const FUNCTIONS_STRICT_MIN: f64 = 0.9;
 
 #[tokio::test]
 async fn recorded_executions_end_as_in_step_functions() -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod agenda;
 mod child;
+mod closing;
 mod compensate;
 mod context;
 mod dispatch;
