@@ -45,12 +45,22 @@ fn check(name: &str, text: &str, output: &mut dyn Write) -> io::Result<bool> {
 }
 
 pub(super) fn read(file: &Path) -> io::Result<String> {
-    if file != Path::new("-") {
-        return std::fs::read_to_string(file);
-    }
-    let mut text = String::new();
-    io::stdin().read_to_string(&mut text)?;
-    Ok(text)
+    let bytes = if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes)?;
+        bytes
+    } else {
+        std::fs::read(file)?
+    };
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid]
+            .split(|byte| *byte == b'\n')
+            .count();
+        let told =
+            format!("line {line} is not UTF-8, from byte {valid} of the file on: save it as UTF-8");
+        io::Error::new(io::ErrorKind::InvalidData, told)
+    })
 }
 
 #[cfg(test)]
@@ -78,6 +88,18 @@ mod tests {
         assert!(
             text.ends_with("loan.json: refused, with 1 remark\n"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_utf_8_is_refused_with_its_place() {
+        let file = std::env::temp_dir().join(format!("latin-1-{}.json", std::process::id()));
+        std::fs::write(&file, b"{\n  \"Comment\": \"Pr\xfcfung\"}").unwrap();
+        let error = read(&file).unwrap_err();
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(
+            error.to_string(),
+            "line 2 is not UTF-8, from byte 18 of the file on: save it as UTF-8"
         );
     }
 
