@@ -8,6 +8,7 @@ mod mirror;
 mod mutations;
 mod pictures;
 mod run;
+mod variables;
 
 use anyhow::Result;
 use proptest::collection::vec;

@@ -68,6 +68,9 @@ pub fn set_payload_bytes_max(bytes: usize) {
     PAYLOAD_BYTES.store(bytes.clamp(least, most), Ordering::Relaxed);
 }
 
+/// The most that the variables of one scope hold together, in bytes of JSON. AWS has as much for all scopes of an execution.
+pub const VARIABLES_BYTES_MAX: usize = 10 * 1024 * 1024;
+
 /// States that one turn enters before it lets others have theirs.
 pub const TRANSITIONS_PER_TURN_MAX: u32 = 500;
 
@@ -88,6 +91,14 @@ pub const DRAIN_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
 /// Whether a value passes [`payload_bytes_max`]; stops counting there.
 pub fn is_payload_too_large(value: &serde_json::Value) -> bool {
+    are_larger([value], payload_bytes_max())
+}
+
+/// Whether these values have more bytes of JSON together; stops counting there.
+pub(crate) fn are_larger<'v>(
+    values: impl IntoIterator<Item = &'v serde_json::Value>,
+    bytes_max: usize,
+) -> bool {
     struct Count {
         left: usize,
     }
@@ -102,8 +113,10 @@ pub fn is_payload_too_large(value: &serde_json::Value) -> bool {
             Ok(())
         }
     }
-    let left = payload_bytes_max();
-    serde_json::to_writer(Count { left }, value).is_err()
+    let mut count = Count { left: bytes_max };
+    values
+        .into_iter()
+        .any(|value| serde_json::to_writer(&mut count, value).is_err())
 }
 
 /// Whether a value nests deeper than [`VALUE_DEPTH_MAX`].

@@ -45,6 +45,13 @@ impl<'a> PlaceContext<'a> {
         }
     }
 
+    /// The variables that were assigned in the scope so far.
+    pub(crate) fn own_variables(&self) -> impl Iterator<Item = (&String, &Payload)> {
+        let scopes = &self.turn.execution.scopes;
+        let scope = self.place.scope.and_then(|scope| scopes.get(&scope));
+        scope.into_iter().flat_map(|scope| &scope.variables)
+    }
+
     /// The same with an item in hand.
     pub(crate) fn of_item(mut self, index: u32, value: Value) -> Self {
         self.place.item = Some((index, value));

@@ -12,7 +12,7 @@ use crate::definition::{Catcher, Handover, QueryLanguage, State};
 use crate::execution::Broken;
 use crate::history::Payload;
 use crate::ids::ScopeId;
-use crate::limits::is_payload_too_large;
+use crate::limits::{VARIABLES_BYTES_MAX, are_larger, is_payload_too_large};
 use crate::query::{Data, Error, Jsonata, Path, Random, ReferencePath, Template};
 
 /// A state that computes: its data, and how its errors read.
@@ -176,6 +176,12 @@ impl<'a> Flow<'a> {
                 self.state.name.as_str(),
                 "assigned variables",
             ));
+        }
+        let own = self.context.own_variables();
+        let kept = own.filter(|(name, _)| assigned.get(name.as_str()).is_none());
+        let all = kept.map(|(_, value)| &**value).chain([&assigned]);
+        if are_larger(all, VARIABLES_BYTES_MAX) {
+            return Err(too_large_failure(self.state.name.as_str(), "has variables"));
         }
         let is_empty = assigned.as_object().is_some_and(Map::is_empty);
         Ok((!is_empty).then(|| Payload::new(assigned)))
