@@ -4,17 +4,13 @@
 
 use super::document::Node;
 use super::fault::Faults;
-use super::graph::{inner_blocks, states};
+use super::graph::{all_blocks, states};
 
 /// Checks the whole machine, block by block.
 pub(super) fn check_express(root: Node<'_>, faults: &mut Faults) {
     refuse(root, "CompensationPolicy", faults);
-    let mut blocks = vec![root];
-    while let Some(block) = blocks.pop() {
-        for (_, state) in states(block) {
-            check_state(state, faults);
-            blocks.extend(inner_blocks(state));
-        }
+    for (_, state) in all_blocks(root).into_iter().flat_map(states) {
+        check_state(state, faults);
     }
 }
 

@@ -7,18 +7,14 @@ use std::collections::{HashMap, HashSet};
 
 use super::document::Node;
 use super::fault::{FaultCode, Faults, excerpt};
-use super::graph::{inner_blocks, states, targets};
+use super::graph::{all_blocks, inner_blocks, states, targets};
 use super::spelling::did_you_mean;
 
 /// Checks the whole machine.
 pub(super) fn check_flow(root: Node<'_>, faults: &mut Faults) {
     check_pivots(root, faults);
-    let mut blocks = vec![root];
-    while let Some(block) = blocks.pop() {
+    for block in all_blocks(root) {
         check_through(block, faults);
-        for (_, state) in states(block) {
-            blocks.extend(inner_blocks(state));
-        }
     }
 }
 

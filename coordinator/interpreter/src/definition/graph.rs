@@ -11,16 +11,9 @@ use super::spelling::did_you_mean;
 
 /// Checks the whole machine, block by block.
 pub(super) fn check_graph(root: Node<'_>, faults: &mut Faults) {
-    let mut everywhere = HashSet::new();
-    let mut blocks = vec![root];
-    let mut next = 0;
-    while let Some(block) = blocks.get(next).copied() {
-        for (name, state) in states(block) {
-            everywhere.insert(name);
-            blocks.extend(inner_blocks(state));
-        }
-        next += 1;
-    }
+    let blocks = all_blocks(root);
+    let everywhere = blocks.iter().copied().flat_map(states);
+    let everywhere = everywhere.map(|(name, _)| name).collect();
     for block in blocks {
         check_block(block, &everywhere, faults);
     }
@@ -70,6 +63,17 @@ fn check_block(block: Node<'_>, everywhere: &HashSet<&str>, faults: &mut Faults)
         // Where the first state is missing, that one fault would be told again of every state.
         check_reachable(start, block, &here, faults);
     }
+}
+
+/// The top level and all blocks inside it, each before those inside it.
+pub(super) fn all_blocks(root: Node<'_>) -> Vec<Node<'_>> {
+    let mut blocks = vec![root];
+    let mut next = 0;
+    while let Some(block) = blocks.get(next).copied() {
+        blocks.extend(states(block).flat_map(|(_, state)| inner_blocks(state)));
+        next += 1;
+    }
+    blocks
 }
 
 /// The states of a block.

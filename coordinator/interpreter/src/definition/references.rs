@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::QueryLanguage;
 use super::document::{Content, Node};
 use super::fault::Faults;
-use super::graph::{inner_blocks, states};
+use super::graph::{all_blocks, states};
 use super::reader::read;
 use crate::query::{Expression, Jsonata};
 
@@ -18,15 +18,11 @@ pub fn variable_references(definition: &str) -> BTreeMap<String, BTreeSet<String
     };
     let root = document.node(root);
     let language = language_of(root).unwrap_or(QueryLanguage::JsonPath);
-    let mut blocks = vec![root];
-    while let Some(block) = blocks.pop() {
-        for (name, state) in states(block) {
-            let mut names = BTreeSet::new();
-            read_fields(state, language_of(state).unwrap_or(language), &mut names);
-            if !names.is_empty() {
-                references.insert(name.to_owned(), names);
-            }
-            blocks.extend(inner_blocks(state));
+    for (name, state) in all_blocks(root).into_iter().flat_map(states) {
+        let mut names = BTreeSet::new();
+        read_fields(state, language_of(state).unwrap_or(language), &mut names);
+        if !names.is_empty() {
+            references.insert(name.to_owned(), names);
         }
     }
     references
