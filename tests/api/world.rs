@@ -154,7 +154,9 @@ impl World {
         );
         stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
+        tokio::time::timeout(ANSWER_MAX, stream.read_to_end(&mut answer))
+            .await
+            .with_context(|| format!("{method} {path} is not answered"))??;
         let answer = String::from_utf8(answer)?;
         let (head, body) = answer
             .split_once("\r\n\r\n")
@@ -193,6 +195,9 @@ async fn create_database(name: &str) -> Result<String> {
 fn variable(name: &str) -> Result<String> {
     std::env::var(name).with_context(|| format!("{name} is not set; `cargo verify` sets it"))
 }
+
+/// How long a coordinator may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// How long a coordinator may take to start.
 const READY_MAX: Duration = Duration::from_secs(60);

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use crate::needs::Missing;
+use crate::space::SPACE_MIB_MIN;
 
 /// Why `cargo verify` could not go on. Each is for the person who ran it; none is retried.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub enum Failure {
     Install { packages: String, output: String },
     /// A server did not start; what it wrote follows.
     Server { name: &'static str, output: String },
+    /// The disk is too full: servers and tests would fail in ways that hide why.
+    Full { directory: PathBuf, free_mib: u64 },
     /// The operating system refused something.
     Io { doing: String, source: io::Error },
 }
@@ -36,6 +40,14 @@ impl fmt::Display for Failure {
                 write!(f, "failed to install {packages}\n{output}")
             }
             Self::Server { name, output } => write!(f, "failed to start {name}\n{output}"),
+            Self::Full {
+                directory,
+                free_mib,
+            } => write!(
+                f,
+                "only {free_mib} MiB are free where {} lies, and the tests need {SPACE_MIB_MIN}; `cargo clean` frees what earlier builds have left",
+                directory.display()
+            ),
             Self::Io { doing, source } => write!(f, "failed to {doing}: {source}"),
         }
     }

@@ -18,6 +18,7 @@ mod failure;
 mod install;
 mod needs;
 mod servers;
+mod space;
 mod steps;
 mod supervisor;
 
@@ -68,6 +69,7 @@ fn check(full: bool) -> Result<ExitCode, Failure> {
     for step in steps::before_tests() {
         report.take(&step, &mut supervisor);
     }
+    space::ensure(supervisor.directory())?;
     if let Some(environment) = report.await_servers(servers) {
         for step in steps::tests(full, &environment, &tools) {
             report.take(&step, &mut supervisor);

@@ -154,9 +154,16 @@ impl Step {
                 let file = File::create(&log)?;
                 command.stdout(file.try_clone()?).stderr(file);
             }
-            supervisor.run(&mut command, true)
+            supervisor.run_within(&mut command, STEP_MAX)
         };
         let status = run().map_err(|error| Failure::io("run cargo", error).to_string())?;
+        let Some(status) = status else {
+            let minutes = STEP_MAX.as_secs() / 60;
+            return Err(format!(
+                "cargo {}: killed, since it did not end within {minutes} min; a test that hangs is named above",
+                self.arguments.join(" ")
+            ));
+        };
         match self.output {
             _ if status.success() => Ok(()),
             Output::IfFailed => Err(read(&log).unwrap_or_else(|error| error.to_string())),
@@ -201,6 +208,9 @@ impl fmt::Display for Report {
         )
     }
 }
+
+/// How long a step may take; the longest take a third of it.
+const STEP_MAX: Duration = Duration::from_secs(40 * 60);
 
 /// A duration as a person reads it.
 pub fn seconds(time: Duration) -> String {

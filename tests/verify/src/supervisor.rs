@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::account::Account;
 use crate::directory::{Directory, quoted, write_script};
@@ -60,15 +62,35 @@ impl Supervisor {
     /// # Errors
     /// The command could not be started.
     pub fn run(&mut self, command: &mut Command, own_group: bool) -> io::Result<ExitStatus> {
-        if own_group {
-            command.process_group(0);
-        }
-        let mut child = command.spawn()?;
-        let sign = if own_group { "-" } else { "" };
-        self.watch(&format!("{sign}{}", child.id()))?;
+        let mut child = self.start_command(command, own_group)?;
         let status = child.wait()?;
         self.watch("")?;
         Ok(status)
+    }
+
+    /// The same, in a group of its own, which is killed once the time is up: then it is `None`.
+    ///
+    /// # Errors
+    /// The command could not be started.
+    pub fn run_within(
+        &mut self,
+        command: &mut Command,
+        time_max: Duration,
+    ) -> io::Result<Option<ExitStatus>> {
+        let mut child = self.start_command(command, true)?;
+        let status = wait_within(&mut child, time_max)?;
+        self.watch("")?;
+        Ok(status)
+    }
+
+    fn start_command(&mut self, command: &mut Command, own_group: bool) -> io::Result<Child> {
+        if own_group {
+            command.process_group(0);
+        }
+        let child = command.spawn()?;
+        let sign = if own_group { "-" } else { "" };
+        self.watch(&format!("{sign}{}", child.id()))?;
+        Ok(child)
     }
 
     fn watch(&mut self, process: &str) -> io::Result<()> {
@@ -79,6 +101,28 @@ impl Supervisor {
         writeln!(input, "{process}")
     }
 }
+
+/// Waits for the leader of a process group; past the time the group is killed, and it is `None`.
+fn wait_within(child: &mut Child, time_max: Duration) -> io::Result<Option<ExitStatus>> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if start.elapsed() >= time_max {
+            let group = format!("-{}", child.id());
+            Command::new("kill")
+                .args(["-s", "KILL", "--", &group])
+                .status()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// How often it is looked whether a command has ended that has a limit.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The supervisor's script for a run's directory; the last logs are copied to `keep`.
 fn supervise(directory: &Path, keep: &Path) -> String {
@@ -104,6 +148,27 @@ mod tests {
     use super::*;
     use std::os::unix::process::ExitStatusExt;
     use std::{env, fs};
+
+    #[test]
+    fn what_does_not_end_is_killed_with_all_it_started() {
+        let group = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]).process_group(0);
+            command.stdout(Stdio::piped()).spawn().unwrap()
+        };
+        let mut endless = group("sleep 1000 & wait");
+        let ended = wait_within(&mut endless, Duration::from_millis(200)).unwrap();
+        assert_eq!(ended, None);
+        // The pipe ends once nobody holds its other end.
+        assert_eq!(
+            io::read_to_string(endless.stdout.take().unwrap()).unwrap(),
+            ""
+        );
+
+        let mut short = group("exit 3");
+        let ended = wait_within(&mut short, Duration::from_secs(60)).unwrap();
+        assert_eq!(ended.and_then(|status| status.code()), Some(3));
+    }
 
     #[test]
     fn the_end_of_the_pipe_ends_what_runs_and_clears_its_directory() {
