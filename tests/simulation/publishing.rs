@@ -122,8 +122,8 @@ impl Node {
         let is_queue = match &outgoing.route {
             Route::Queue(_) => true,
             Route::Exchange { .. } => false,
-            Route::Review(_) | Route::Execution(_) => {
-                bail!("a review or an execution is no message")
+            Route::Review(_) | Route::Execution(_) | Route::Files(_) => {
+                bail!("what the coordinators do themselves is no message")
             }
         };
         match (fate, is_queue) {

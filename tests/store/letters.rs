@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 use sagamore::advance::{Advance, Ends, Identity, LETTERS_MAX, Outbox};
 use sagamore::alarm::Alarm;
 use sagamore::commands::Commands;
+use sagamore::files::Files;
 use sagamore::lease::LEASE;
 use sagamore::post::Post;
 use sagamore::store::{CoordinatorId, ExecutionFilter, NewMachine, SqliteStore, Store as _};
@@ -70,6 +71,7 @@ async fn letters_that_do_not_fit_into_memory_arrive() -> Result<()> {
 
         let stop = CancellationToken::new();
         let post = Post {
+            files: Files::new(None),
             commands,
             coordinator,
             outbox: outbox.clone(),

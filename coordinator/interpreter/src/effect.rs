@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::BlockId;
+use crate::definition::{BlockId, Dataset};
 use crate::history::{HistoryRecord, Payload};
 use crate::ids::{ExecutionId, Sequence};
 use crate::input::Input;
@@ -105,6 +105,25 @@ pub enum Route {
     Review(String),
     /// A new execution, whose input is the body.
     Execution(Child),
+    /// The files of this coordinator, or of another one.
+    Files(FileCall),
+}
+
+/// What is done with files. A bucket is a directory, a key a path in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileCall {
+    /// Items are read: the answer is an array of them.
+    Read {
+        /// What the file holds.
+        dataset: Dataset,
+        /// The bucket.
+        bucket: String,
+        /// The key; where the files themselves are the items, what their keys begin with.
+        key: String,
+        /// Those that are taken, from the first; 0 takes all.
+        items_max: u32,
+    },
 }
 
 /// An execution that a task starts.

@@ -22,8 +22,8 @@ mod states;
 pub use compensation::{CompensationStatus, Tally};
 pub use decide::{Sealer, begin, decide};
 pub use effect::{
-    About, Announcement, Body, Child, CustomEvent, Decision, Dispatch, Effect, Incident, Letter,
-    Route, Wait, WaitKind,
+    About, Announcement, Body, Child, CustomEvent, Decision, Dispatch, Effect, FileCall, Incident,
+    Letter, Route, Wait, WaitKind,
 };
 pub use execution::{Broken, Entry, Execution, Head, Scope};
 pub use history::{

@@ -6,6 +6,7 @@ pub mod api;
 pub mod bus;
 pub mod cli;
 pub mod commands;
+pub mod files;
 pub mod gate;
 pub mod graph;
 pub mod lease;

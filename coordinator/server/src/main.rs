@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use sagamore::bus::LOG_DIRECTIVE;
-use sagamore::cli::{Cli, Command, Dev, health, validate};
-use sagamore::settings::{LogFormat, Settings};
+use sagamore::cli::{Cli, Command, Dev, health, validate, with_files};
+use sagamore::settings::{LogFormat, Settings, environment};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
-        Command::Serve { config } => serve(config.as_deref()),
+        Command::Serve { config, files } => serve(config.as_deref(), files.as_deref()),
         Command::Dev(dev) => {
             run_dev(dev)?;
             Ok(ExitCode::SUCCESS)
@@ -64,8 +64,8 @@ fn run() -> anyhow::Result<ExitCode> {
     }
 }
 
-fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let settings = Settings::load(config)?;
+fn serve(config: Option<&Path>, files: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load(config, with_files(environment(), files))?;
     start_log(&settings.log, settings.log_format)?;
     until_told(|stop| sagamore::serve(settings, stop))?;
     Ok(ExitCode::SUCCESS)
@@ -75,10 +75,7 @@ fn run_dev(dev: Dev) -> anyhow::Result<()> {
     // What it prints is for a person, who wants to hear of trouble only.
     let log = std::env::var("SAGAMORE_LOG").or_else(|_| std::env::var("RUST_LOG"));
     start_log(log.as_deref().unwrap_or("warn"), LogFormat::Text)?;
-    until_told(async |stop| {
-        let environment = sagamore::settings::environment();
-        dev.run(environment, &mut io::stdout(), stop).await
-    })
+    until_told(async |stop| dev.run(environment(), &mut io::stdout(), stop).await)
 }
 
 /// Runs until the process is told to end.

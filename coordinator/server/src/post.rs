@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::advance::{Advance, Error, Letters, NextLetter, Outbox, Publication, Request, What};
 use crate::commands::{ApiError, Commands};
+use crate::files::Files;
 use crate::store::{Addressee, CoordinatorId, Outgoing, Route, Store};
 
 /// What the post needs.
@@ -31,6 +32,8 @@ pub struct Post<S: Store> {
     pub outbox: Outbox,
     /// Where they come from.
     pub letters: Letters,
+    /// What Maps read.
+    pub files: Files,
 }
 
 impl<S: Store> Post<S> {
@@ -144,9 +147,11 @@ impl<S: Store> Post<S> {
                 outgoing,
             } => {
                 let (commands, stop) = (self.commands.clone(), stop.clone());
+                let files = self.files.clone();
                 under_way.spawn(async move {
                     let is_late = due.is_some_and(|due| due <= Timestamp::now());
-                    if is_late || start(&commands, (execution, wait), &outgoing, &stop).await {
+                    let task = (execution, wait);
+                    if is_late || do_task(&commands, &files, task, *outgoing, &stop).await {
                         outbox.done(number);
                     }
                 });
@@ -193,38 +198,49 @@ async fn until_taken(
     }
 }
 
-/// Starts what a task asks for, or tells the task why not. False when another coordinator has to.
-async fn start<S: Store>(
+/// Does what a task asks of the coordinators themselves, and tells it what came of that, unless an execution does. False when
+/// another coordinator has to.
+async fn do_task<S: Store>(
     commands: &Commands<S>,
+    files: &Files,
     (execution, task): (ExecutionId, Sequence),
-    outgoing: &Outgoing,
+    outgoing: Outgoing,
     stop: &CancellationToken,
 ) -> bool {
-    let Route::Execution(child) = &outgoing.route else {
-        return false;
+    let done = match outgoing.route {
+        Route::Execution(child) => {
+            let parent = Parent {
+                execution,
+                task,
+                is_waited_for: child.is_waited_for,
+                depth: child.depth,
+            };
+            let starting = try_start(commands, parent, &child, &outgoing.message.body);
+            let started = stop.run_until_cancelled(starting).await;
+            started.map(|started| started.err().map(refused))
+        }
+        Route::Files(call) => stop.run_until_cancelled(files.answer(call)).await.map(Some),
+        Route::Queue(_) | Route::Exchange { .. } | Route::Review(_) => None,
     };
-    let parent = Parent {
-        execution,
-        task,
-        is_waited_for: child.is_waited_for,
-        depth: child.depth,
-    };
-    let trying = try_start(commands, parent, child, &outgoing.message.body);
-    let error = match stop.run_until_cancelled(trying).await {
-        Some(Ok(())) => return true,
-        Some(Err(error)) => error,
+    let reply = match done {
+        Some(Some(reply)) => reply,
+        Some(None) => return true,
         None => return false,
-    };
-    let reply = Reply::Failure {
-        error: format!("StepFunctions.{}Exception", error.name),
-        cause: Some(error.message),
-        effect: ClaimedEffect::None,
     };
     let request = Request::new(execution, Input::Reply { task, reply });
     is_delivered(
         execution,
         commands.advance().submit(request).await.map(drop),
     )
+}
+
+/// What a task is told that asked for an execution which can't be started.
+fn refused(error: ApiError) -> Reply {
+    Reply::Failure {
+        error: format!("StepFunctions.{}Exception", error.name),
+        cause: Some(error.message),
+        effect: ClaimedEffect::None,
+    }
 }
 
 /// Tries for as long as it can't be done yet.

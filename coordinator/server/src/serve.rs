@@ -23,6 +23,7 @@ use crate::alarm::Alarm;
 use crate::api;
 use crate::bus::{self, Bus, CommandError};
 use crate::commands::Commands;
+use crate::files::Files;
 use crate::lease::Lease;
 use crate::post::Post;
 use crate::settings::Settings;
@@ -243,6 +244,7 @@ impl<S: Store> Coordinator<S> {
             coordinator,
             outbox: outbox.clone(),
             letters: ends.letters,
+            files: Files::new(settings.files.clone()),
         };
         let api = api::Api::new(api::Parts {
             commands,

@@ -7,7 +7,7 @@ mod error;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sagamore_interpreter::limits::{PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_RANGE};
@@ -40,6 +40,9 @@ pub struct Settings {
     /// `SAGAMORE_PAYLOAD_BYTES_MAX`, `payload_bytes_max`: the largest input, argument or result of a state, in bytes. The same
     /// for all coordinators on a database. Default 1048576; AWS has 262144.
     pub payload_bytes_max: usize,
+    /// `SAGAMORE_FILES`, `files`: the directory that distributed Maps read items from, with a directory for each bucket. The same
+    /// for all coordinators on a database. `None`: they can't.
+    pub files: Option<PathBuf>,
     /// `SAGAMORE_LOG`, `log`, or `RUST_LOG`: what is logged, as `tracing` filters it. Default info.
     pub log: String,
     /// `SAGAMORE_LOG_FORMAT`, `log_format`: how. Default text.
@@ -88,11 +91,14 @@ impl fmt::Debug for Url {
 }
 
 impl Settings {
-    /// The settings of this process.
+    /// The settings from a file and the variables of an environment.
     ///
     /// # Errors
     /// One of them is missing, bad or unknown.
-    pub fn load(file: Option<&Path>) -> Result<Settings, Error> {
+    pub fn load(
+        file: Option<&Path>,
+        environment: Vec<(String, String)>,
+    ) -> Result<Settings, Error> {
         let file = match file {
             None => None,
             Some(path) => {
@@ -104,10 +110,10 @@ impl Settings {
                 Some((name, text))
             }
         };
-        Settings::read(file, environment())
+        Settings::read(file, environment)
     }
 
-    /// The settings from the name and text of a file, and the variables of an environment.
+    /// The same from the name and text of a file.
     ///
     /// # Errors
     /// As [`Settings::load`].
@@ -174,6 +180,7 @@ impl Settings {
             unroutable_grace: given.unroutable_grace()?,
             prefetch: given.prefetch()?,
             payload_bytes_max: given.payload_bytes_max()?,
+            files: given.files()?,
             log: given.log()?,
             log_format: given.log_format()?,
         })
@@ -192,7 +199,7 @@ pub fn environment() -> Vec<(String, String)> {
 }
 
 /// A setting's name in the file, and its name in the environment.
-const KNOWN: [(&str, &str); 12] = [
+const KNOWN: [(&str, &str); 13] = [
     ("database_url", "DATABASE_URL"),
     ("amqp_url", "AMQP_URL"),
     ("http", "SAGAMORE_HTTP"),
@@ -203,6 +210,7 @@ const KNOWN: [(&str, &str); 12] = [
     ("unroutable_grace", "SAGAMORE_UNROUTABLE_GRACE"),
     ("prefetch", "SAGAMORE_PREFETCH"),
     ("payload_bytes_max", "SAGAMORE_PAYLOAD_BYTES_MAX"),
+    ("files", FILES_VARIABLE),
     ("log", "SAGAMORE_LOG"),
     ("log_format", "SAGAMORE_LOG_FORMAT"),
 ];
@@ -308,6 +316,13 @@ impl Given {
             bytes.filter(|bytes| PAYLOAD_BYTES_RANGE.contains(bytes))
         })?;
         Ok(bytes.unwrap_or(PAYLOAD_BYTES_DEFAULT))
+    }
+
+    fn files(&self) -> Result<Option<PathBuf>, Error> {
+        self.parse("files", "a directory that exists", |text| {
+            let directory = PathBuf::from(text);
+            directory.is_dir().then_some(directory)
+        })
     }
 
     fn log(&self) -> Result<String, Error> {
@@ -446,6 +461,8 @@ fn is_of_others(variable: &str) -> bool {
 
 /// The variable that names the settings file.
 pub const CONFIG_VARIABLE: &str = "SAGAMORE_CONFIG";
+/// The variable that names the directory of files.
+pub const FILES_VARIABLE: &str = "SAGAMORE_FILES";
 /// Variables that begin so are ours, and have to be known.
 const PREFIX: &str = "SAGAMORE_";
 const PREFIX_BYTES_MAX: usize = 100;

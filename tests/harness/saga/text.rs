@@ -192,6 +192,7 @@ impl Writer<'_> {
             | Event::BranchStarted { .. }
             | Event::BranchSucceeded { .. } => self.scope(event),
             Event::MapStateStarted { .. }
+            | Event::MapItemsRead { .. }
             | Event::MapRunStarted { .. }
             | Event::MapRunSucceeded { .. }
             | Event::MapRunFailed { .. }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::turn::Turn;
 use crate::history::Payload;
-use crate::ids::ScopeId;
+use crate::ids::{ScopeId, Sequence};
 use crate::query::{Context, Data, Random, Variables};
 
 /// Where a query is evaluated: what `$$.State` and `$$.Task` are.
@@ -31,6 +31,7 @@ pub(crate) struct Place<'a> {
 pub(crate) struct PlaceContext<'a> {
     turn: &'a Turn<'a>,
     place: Place<'a>,
+    now: jiff::Timestamp,
     without_input: OnceCell<Value>,
     whole: OnceCell<Value>,
 }
@@ -40,6 +41,7 @@ impl<'a> PlaceContext<'a> {
         PlaceContext {
             turn,
             place,
+            now: turn.now,
             without_input: OnceCell::new(),
             whole: OnceCell::new(),
         }
@@ -50,6 +52,12 @@ impl<'a> PlaceContext<'a> {
         let scopes = &self.turn.execution.scopes;
         let scope = self.place.scope.and_then(|scope| scopes.get(&scope));
         scope.into_iter().flat_map(|scope| &scope.variables)
+    }
+
+    /// The same at the time when its state was entered.
+    pub(crate) fn when_entered(mut self) -> Self {
+        self.now = self.place.entered_at;
+        self
     }
 
     /// The same with an item in hand.
@@ -85,7 +93,7 @@ impl Context for PlaceContext<'_> {
         reason = "the milliseconds of any date are exact"
     )]
     fn now_milliseconds(&self) -> f64 {
-        self.turn.now.as_millisecond() as f64
+        self.now.as_millisecond() as f64
     }
 }
 
@@ -140,21 +148,31 @@ impl Turn<'_> {
 
     /// The randomness of what is computed now: the same whenever this turn is taken.
     pub(crate) fn random(&self) -> Random {
-        Random::new(self.seed(*b"query   "))
+        Random::new(self.seed(self.next_sequence(), *b"query   "))
+    }
+
+    /// The randomness of what is computed again in later turns: the same for a whole visit of a state, or for an item of it.
+    pub(crate) fn random_of_visit(&self, visit: Sequence, item: Option<u32>) -> Random {
+        let mut purpose = *b"visit   ";
+        if let Some(item) = item {
+            purpose = *b"item    ";
+            purpose[4..].copy_from_slice(&item.to_be_bytes());
+        }
+        Random::new(self.seed(visit, purpose))
     }
 
     /// Evenly drawn from 0 to 1, 1 excluded.
     pub(crate) fn fraction(&self) -> f64 {
-        let drawn = Random::new(self.seed(*b"jitter  ")).draw();
+        let drawn = Random::new(self.seed(self.next_sequence(), *b"jitter  ")).draw();
         let bits = u32::from_le_bytes([drawn[0], drawn[1], drawn[2], drawn[3]]);
         f64::from(bits) / (f64::from(u32::MAX) + 1.0)
     }
 
-    /// The execution, the record in hand and what is drawn for: each draw hashes it.
-    fn seed(&self, purpose: [u8; 8]) -> [u8; 32] {
+    /// The execution, a record and what is drawn for: each draw hashes it.
+    fn seed(&self, record: Sequence, purpose: [u8; 8]) -> [u8; 32] {
         let mut seed = [0; 32];
         seed[..16].copy_from_slice(self.execution.head.id.0.as_bytes());
-        seed[16..24].copy_from_slice(&self.next_sequence().0.to_be_bytes());
+        seed[16..24].copy_from_slice(&record.0.to_be_bytes());
         seed[24..].copy_from_slice(&purpose);
         seed
     }

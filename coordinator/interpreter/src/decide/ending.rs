@@ -36,7 +36,10 @@ impl<'a> Turn<'a> {
             return Ok(());
         };
         self.record(Event::BranchSucceeded { scope, output })?;
-        states::branch_ended(self, parent)
+        match self.scope(parent)?.phase {
+            Phase::Iterating(_) => states::besides_ended(self, parent),
+            _ => states::branch_ended(self, parent),
+        }
     }
 
     /// The state the scope is in fails: it is tried again, caught, or the scope fails with it.
@@ -252,6 +255,9 @@ impl<'a> Turn<'a> {
                 trigger(TriggerKind::Error, failure, Some(state.clone())),
             );
         };
+        if let Phase::Iterating(_) = self.scope(parent)?.phase {
+            return self.besides_failed(scope, parent, failure);
+        }
         let drains = self.compensates(parent, &failure)?;
         let last_event = self.scope(scope)?.last_event;
         let is_shown = self.shows_failed_branch(parent, state)?;

@@ -57,7 +57,13 @@ impl Turn<'_> {
         let name = self.map_name(run)?;
         let is_tolerated = self.tolerates(scope)?;
         let last_event = self.scope(scope)?.last_event;
-        let failed = Event::MapIterationFailed { scope, index, name };
+        let items = states::weight(self, run, index)?;
+        let failed = Event::MapIterationFailed {
+            scope,
+            index,
+            name,
+            items,
+        };
         self.show_unless_hidden(Runner::State(scope), last_event, failed)?;
         if is_tolerated {
             let trigger = Trigger {
@@ -98,9 +104,14 @@ impl Turn<'_> {
     /// Closes the iterations that are open, and the scope that holds them.
     pub(super) fn close_iterations(&mut self, run: ScopeId, drains: bool) -> Result<(), Broken> {
         let name = self.map_name(run)?;
-        for scope in self.execution.iterations_of(run) {
-            if !matches!(self.scope(scope)?.phase, Phase::Ended(_) | Phase::Closed) {
-                self.abort_iteration(scope, &name, drains)?;
+        for scope in self.execution.inside_of(run) {
+            let inside = self.scope(scope)?;
+            if matches!(inside.phase, Phase::Ended(_) | Phase::Closed) {
+                continue;
+            }
+            match inside.iteration {
+                Some(_) => self.abort_iteration(scope, &name, drains)?,
+                None => self.close(scope, drains, false)?,
             }
         }
         self.record(Event::ScopeClosed {
@@ -131,13 +142,41 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// The Task fails that a Map needs besides: the Map fails with it.
+    pub(super) fn besides_failed(
+        &mut self,
+        scope: ScopeId,
+        run: ScopeId,
+        failure: Failure,
+    ) -> Result<(), Broken> {
+        let around = self.around(run)?;
+        let drains = self.compensates(around, &failure)?;
+        let last_event = self.scope(run)?.last_event;
+        self.close(scope, drains, false)?;
+        self.close_branches(around, drains)?;
+        self.fail_composite(around, last_event, failure)
+    }
+
+    /// Fails a Map that has begun, before any of its iterations has.
+    pub(crate) fn fail_map_run(&mut self, run: ScopeId, failure: Failure) -> Result<(), Broken> {
+        let around = self.around(run)?;
+        let last_event = self.scope(run)?.last_event;
+        self.close_branches(around, false)?;
+        self.fail_composite(around, last_event, failure)
+    }
+
     /// Whether an error that leaves this scope only ends an iteration.
     pub(super) fn tolerates(&self, scope: ScopeId) -> Result<bool, Broken> {
-        if self.scope(scope)?.iteration.is_none() {
+        let Some(index) = self.scope(scope)?.iteration else {
+            return Ok(false);
+        };
+        let run = self.around(scope)?;
+        let iterations = self.iterations(run)?;
+        if iterations.failed >= iterations.failures_max {
             return Ok(false);
         }
-        let iterations = self.iterations(self.around(scope)?)?;
-        Ok(iterations.failed < iterations.failures_max)
+        let failed = iterations.failed + states::weight(self, run, index)?;
+        Ok(failed <= iterations.failures_max)
     }
 
     fn iterations(&self, run: ScopeId) -> Result<Iterations, Broken> {

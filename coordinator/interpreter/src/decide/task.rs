@@ -168,7 +168,9 @@ impl<'a> Turn<'a> {
         task: Sequence,
         result: &Payload,
     ) -> Result<(), Broken> {
-        if is_payload_too_large(result) {
+        // Items and results have a limit of their own.
+        let is_file = *self.resource(runner)? == Resource::Files;
+        if !is_file && is_payload_too_large(result) {
             let failure = self.too_large_result(runner)?;
             return self.attempt_failed(runner, task, failure, Outcome::Unknown);
         }

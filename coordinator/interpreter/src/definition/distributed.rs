@@ -1,59 +1,41 @@
 //! A Map whose iterations are executions of their own. Source: States Language, "Map State"; Step Functions, "Distributed mode".
 
-use super::document::Node;
-use super::fault::{Faults, excerpt};
-use super::fields::{Fields, string};
-use super::spelling::did_you_mean;
+use super::dataset::{DISTRIBUTED_ONLY, word};
+use super::fault::Faults;
+use super::fields::Fields;
 use super::vocabulary::PROCESSOR_CONFIG;
 use super::{
     BlockId, Handover, QueryLanguage, Resource, State, StateKind, StateName, Task, Transition,
 };
 use crate::query::{Path, ReferencePath};
 
-/// Reads `ProcessorConfig`: whether it says that each iteration is an execution of its own.
-pub(super) fn parse_config(node: Node<'_>, faults: &mut Faults) -> bool {
-    let Some(config) = Fields::open(node, &PROCESSOR_CONFIG, faults) else {
-        return false;
+/// Reads `ProcessorConfig` of a Map: whether it says that each iteration is an execution of its own.
+pub(super) fn parse_config(map: Fields<'_>, processor: Fields<'_>, faults: &mut Faults) -> bool {
+    let only = DISTRIBUTED_ONLY.iter().find_map(|name| map.get(name));
+    let config = processor.get("ProcessorConfig");
+    let config = config.and_then(|config| Fields::open(config, &PROCESSOR_CONFIG, faults));
+    let Some(config) = config else {
+        return only.is_some();
     };
-    let modes = ["INLINE", "DISTRIBUTED"];
-    let is_distributed = word(config, "Mode", modes, faults) == Some("DISTRIBUTED");
+    let mode = word(config, "Mode", &["INLINE", "DISTRIBUTED"], faults).flatten();
     // What an EXPRESS execution promises less is not needed here.
-    word(config, "ExecutionType", ["STANDARD", "EXPRESS"], faults);
-    is_distributed
-}
-
-fn word<'d>(
-    config: Fields<'d>,
-    name: &str,
-    words: [&'static str; 2],
-    faults: &mut Faults,
-) -> Option<&'d str> {
-    let node = config.get(name)?;
-    let found = string(node, faults)?;
-    if words.contains(&found) {
-        return Some(found);
+    word(config, "ExecutionType", &["STANDARD", "EXPRESS"], faults);
+    if let (Some("INLINE"), Some(field)) = (mode, only) {
+        let field_name = field.key().unwrap_or_default();
+        faults.schema(
+            field.key_spot(),
+            format!("Field '{field_name}' is not supported for a Map of Mode 'INLINE'"),
+            "write \"Mode\": \"DISTRIBUTED\" in the ProcessorConfig",
+        );
     }
-    let problem = format!("There is no {name} '{}'", excerpt(found));
-    let remedy = did_you_mean(found, words, || {
-        format!("write \"{}\" or \"{}\"", words[0], words[1])
-    });
-    faults.schema(node.spot(), problem, remedy);
-    None
+    mode == Some("DISTRIBUTED") || (mode.is_none() && only.is_some())
 }
 
-/// The name of the Task that starts the executions of a distributed Map. Incidents show it.
-pub(super) fn item_name(map: &str) -> String {
-    format!("{map}/item")
-}
-
-/// The Task that starts an execution for an item.
-pub(super) fn item_state(name: &str, label: &str, block: BlockId, processor: BlockId) -> State {
+/// The Task of a Map that nobody has written. Incidents show its name.
+pub(super) fn hidden_state(name: &str, block: BlockId, resource: Resource) -> State {
     let whole = || Some(Path::parse("$").expect("'$' is a path"));
     let task = Task {
-        resource: Resource::Item {
-            label: label.to_owned(),
-            processor,
-        },
+        resource,
         parameters: None,
         result_selector: None,
         result_path: Some(ReferencePath::parse("$").expect("'$' is a reference path")),

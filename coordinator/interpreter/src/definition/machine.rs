@@ -7,7 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Catcher, Compensation, CompensationPolicy, Condition, Retrier, Task};
+use super::{
+    Catcher, Compensation, CompensationPolicy, Condition, ItemBatcher, ItemReader, ResultWriter,
+    Retrier, Task,
+};
 use crate::query::{Expression, Jsonata, Path, ReferencePath, Template};
 
 /// The name of a state: 1 to 80 characters, unique in the whole machine.
@@ -48,8 +51,8 @@ impl BlockId {
 pub struct Block {
     /// The first state.
     pub start_at: StateName,
-    /// Whether it is what an iteration of a distributed Map runs here, which nobody has written: it starts a child
-    /// execution and waits for it.
+    /// Whether it is what a distributed Map does here, which nobody has written: it starts a child execution and waits for
+    /// it, or reads the items, or writes the results.
     pub is_hidden: bool,
 }
 
@@ -253,6 +256,12 @@ pub struct Map {
     pub runs: BlockId,
     /// Whether each iteration is an execution of its own: `Mode` is `DISTRIBUTED`.
     pub is_distributed: bool,
+    /// `ItemReader`: the items come from a file.
+    pub reader: Option<ItemReader>,
+    /// `ItemBatcher`: several of them go to one execution.
+    pub batcher: Option<ItemBatcher>,
+    /// `ResultWriter`: what becomes of the results.
+    pub writer: Option<ResultWriter>,
     /// `ItemsPath`: where the items are; `None` takes the whole input.
     pub items_path: Option<Path>,
     /// `Items` of JSONata: what they are; `None` takes the whole input.

@@ -1,31 +1,36 @@
 //! A Map: its processor, its items, how many at a time and how many may fail.
 
 use super::compensation::parse_compensate;
+use super::dataset::{parse_batcher, parse_count, parse_reader, parse_writer};
 use super::distributed::parse_config;
 use super::document::Node;
 use super::fault::Faults;
-use super::fields::{Fields, integer, number, path};
+use super::fields::{Fields, number, path};
 use super::handover::Written;
 use super::parse::Parser;
 use super::recovery::{parse_catch, parse_retry};
 use super::states::parse_transition;
 use super::vocabulary::{MAP, PROCESSOR};
-use super::{BlockId, Count, Map, Percentage};
+use super::{BlockId, Count, Map, Percentage, Resource};
 
 /// Reads a Map state.
 pub(super) fn parse_map(node: Node<'_>, parser: &mut Parser) -> Option<Map> {
     let fields = Fields::open(node, &MAP, &mut parser.faults)?;
     let processor = parse_processor(fields, parser);
+    let reader = parse_reader(fields, parser);
+    let writer = parse_writer(fields, parser);
     let faults = &mut parser.faults;
     let items_path = fields.path("ItemsPath", faults);
     let items = fields.template("Items", faults);
     let item_selector = fields
         .at_most_one(&["ItemSelector", "Parameters"], faults)
         .and_then(|(name, _)| fields.template(name, faults));
-    let max_concurrency = parse_count(fields, ["MaxConcurrency", "MaxConcurrencyPath"], faults);
-    let count = ["ToleratedFailureCount", "ToleratedFailureCountPath"];
-    let tolerated_count = parse_count(fields, count, faults);
+    let concurrency = ["MaxConcurrency", "MaxConcurrencyPath"];
+    let max_concurrency = parse_count(fields, concurrency, 0..=u32::MAX, faults);
+    let tolerated = ["ToleratedFailureCount", "ToleratedFailureCountPath"];
+    let tolerated_count = parse_count(fields, tolerated, 0..=u32::MAX, faults);
     let tolerated_percentage = parse_percentage(fields, faults);
+    let batcher = parse_batcher(fields, faults);
     let result_selector = fields.template("ResultSelector", faults);
     let result_path = fields.result_path(faults);
     let retry = parse_retry(fields, faults).unwrap_or_default();
@@ -37,6 +42,9 @@ pub(super) fn parse_map(node: Node<'_>, parser: &mut Parser) -> Option<Map> {
         processor,
         runs,
         is_distributed,
+        reader,
+        batcher,
+        writer,
         items_path,
         items,
         item_selector,
@@ -62,15 +70,14 @@ fn parse_processor(fields: Fields<'_>, parser: &mut Parser) -> Option<(BlockId, 
         return None;
     };
     let fields_of_it = Fields::open(node, &PROCESSOR, &mut parser.faults)?;
-    let config = fields_of_it.get("ProcessorConfig");
-    let is_distributed = config.is_some_and(|config| parse_config(config, &mut parser.faults));
+    let is_distributed = parse_config(fields, fields_of_it, &mut parser.faults);
     let processor = parser.block(fields_of_it);
     let label = fields.string("Label", &mut parser.faults);
     let label = label.filter(|label| is_label(label, fields, &mut parser.faults));
     let name = fields.node().key().unwrap_or_default();
     let label = label.map_or_else(|| label_of(name), str::to_owned);
     let runs = match is_distributed {
-        true => parser.hidden_block(fields.node(), &label, processor),
+        true => parser.hidden_block(fields.node(), "item", Resource::Item { label, processor }),
         false => processor,
     };
     Some((processor, runs, is_distributed))
@@ -99,15 +106,6 @@ fn label_of(name: &str) -> String {
 
 const LABEL_CHARACTERS_MAX: usize = 40;
 const NOT_IN_LABELS: &str = "?*<>{}[]:;,\\|^~$#%&`\"/";
-
-/// Reads a whole number as written, or its path.
-fn parse_count(fields: Fields<'_>, names: [&'static str; 2], faults: &mut Faults) -> Option<Count> {
-    match fields.written(&names, faults)? {
-        Written::Literal(node) => integer(node, 0..=u32::MAX, faults).map(Count::Literal),
-        Written::Path(node) => path(node, faults).map(Count::Path),
-        Written::Jsonata(expression) => Some(Count::Jsonata(expression)),
-    }
-}
 
 fn parse_percentage(fields: Fields<'_>, faults: &mut Faults) -> Option<Percentage> {
     let names = [

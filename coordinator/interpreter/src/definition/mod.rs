@@ -5,6 +5,7 @@
 
 mod compensation;
 mod condition;
+mod dataset;
 mod distributed;
 mod document;
 mod duplicates;
@@ -35,6 +36,7 @@ pub use compensation::{
     Compensation, CompensationPolicy, PHASE_TIMEOUT_SECONDS, UNDO_TIMEOUT_SECONDS,
 };
 pub use condition::{Comparison, Condition, Operand, Operator, Test, TypeTest};
+pub use dataset::{Dataset, ItemBatcher, ItemReader, ResultFormat, ResultWriter, Transformation};
 pub use fault::{Fault, FaultCode, Severity};
 pub use machine::{
     Block, BlockId, Choice, Compensate, Count, Fail, Handover, Machine, MachineKind, Map, Parallel,

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::SignedDuration;
 
 use super::compensation::{parse_policy, warn_of_kept_effects};
-use super::distributed::{item_name, item_state};
+use super::distributed::hidden_state;
 use super::document::Node;
 use super::duplicates::report_duplicates;
 use super::express::check_express;
@@ -21,7 +21,8 @@ use super::spelling::did_you_mean;
 use super::states::parse_state;
 use super::vocabulary::{BRANCH, MACHINE};
 use super::{
-    Block, BlockId, Machine, MachineKind, QueryLanguage, Seconds, State, StateKind, StateName,
+    Block, BlockId, Machine, MachineKind, QueryLanguage, Resource, Seconds, State, StateKind,
+    StateName,
 };
 use crate::limits::STATE_NAME_CHARACTERS_MAX;
 
@@ -164,14 +165,14 @@ impl Parser {
         id
     }
 
-    /// The block that an iteration of a distributed Map runs: one Task, which starts an execution of the processor.
+    /// A block of one Task that nobody has written: what a distributed Map does besides, named after it.
     pub(super) fn hidden_block(
         &mut self,
         map: Node<'_>,
-        label: &str,
-        processor: BlockId,
+        what: &str,
+        resource: Resource,
     ) -> BlockId {
-        let name = item_name(map.key().unwrap_or_default());
+        let name = format!("{}/{what}", map.key().unwrap_or_default());
         if !self.names.insert(name.clone()) {
             self.faults.error(
                 map.key_spot(),
@@ -181,7 +182,7 @@ impl Parser {
             );
         }
         let block = BlockId(u32::try_from(self.blocks.len()).unwrap_or(u32::MAX));
-        let state = item_state(&name, label, block, processor);
+        let state = hidden_state(&name, block, resource);
         self.blocks.push(Some(Block {
             start_at: state.name.clone(),
             is_hidden: true,

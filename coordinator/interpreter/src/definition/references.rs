@@ -44,7 +44,7 @@ fn read_fields(node: Node<'_>, language: QueryLanguage, names: &mut BTreeSet<Str
         match name {
             "Branches" | "ItemProcessor" | "Iterator" | "Result" | "Comment" => {}
             _ if language == QueryLanguage::Jsonata => read_jsonata(field, names),
-            "Parameters" | "ResultSelector" | "ItemSelector" | "Assign" => {
+            "Parameters" | "ResultSelector" | "ItemSelector" | "BatchInput" | "Assign" => {
                 read_template(field, names);
             }
             _ => match field.content() {

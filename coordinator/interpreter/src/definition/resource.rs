@@ -29,6 +29,8 @@ pub enum Resource {
         /// The states that the execution runs.
         processor: BlockId,
     },
+    /// The files that a distributed Map reads its items from, or writes its results to: nobody writes it.
+    Files,
     /// `arn:aws:lambda:<region>:<account>:function:<name>`: the queue named by the function.
     Function {
         /// The resource as written.
@@ -92,6 +94,7 @@ impl std::fmt::Display for Resource {
             Resource::Review(name) => write!(formatter, "review:{name}"),
             Resource::Saga(machine) => write!(formatter, "saga:{machine}"),
             Resource::Item { label, .. } => write!(formatter, "item:{label}"),
+            Resource::Files => formatter.write_str("files"),
             Resource::Function { arn, .. } => formatter.write_str(arn),
             Resource::Integration(integration) => formatter.write_str(&integration.text),
         }

@@ -9,7 +9,9 @@ impl Resource {
     /// what it has too, and for a child execution, which has limits of its own.
     pub fn timeout_default(&self) -> SignedDuration {
         match self {
-            Resource::Queue(_) | Resource::Exchange { .. } => SignedDuration::from_hours(1),
+            Resource::Queue(_) | Resource::Exchange { .. } | Resource::Files => {
+                SignedDuration::from_hours(1)
+            }
             Resource::Review(_) => SignedDuration::from_hours(30 * 24),
             Resource::Saga(_)
             | Resource::Item { .. }
@@ -30,6 +32,7 @@ impl Resource {
             | Resource::Review(_)
             | Resource::Saga(_)
             | Resource::Item { .. }
+            | Resource::Files
             | Resource::Function { .. } => false,
         }
     }
@@ -45,6 +48,7 @@ impl Resource {
             Resource::Queue(_)
             | Resource::Exchange { .. }
             | Resource::Review(_)
+            | Resource::Files
             | Resource::Function { .. } => false,
         }
     }

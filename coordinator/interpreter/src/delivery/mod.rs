@@ -2,18 +2,21 @@
 
 mod child;
 mod events;
+mod files;
 mod sdk;
 mod services;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::definition::{Action, Integration, Pattern, Resource};
-use crate::effect::{Body, CustomEvent, Route};
+use crate::effect::{Body, CustomEvent, FileCall, Route};
 use crate::execution::Head;
 use crate::history::Payload;
 use crate::ids::Sequence;
 
 pub(crate) use child::{is_nested_too_deep, started};
+pub(crate) use files::reading;
 pub(crate) use sdk::Call;
 pub(crate) use services::confirmed;
 
@@ -86,6 +89,10 @@ pub(crate) fn deliver(
         Resource::Item { label, processor } => {
             let child = child::of_item(label, *processor, sender);
             sent(Route::Execution(child), false, arguments)
+        }
+        Resource::Files => {
+            let call = FileCall::deserialize(&**arguments).map_err(|error| error.to_string())?;
+            sent(Route::Files(call), false, &Payload::default())
         }
         Resource::Integration(Integration {
             action, pattern, ..

@@ -84,17 +84,17 @@ pub enum Phase {
 /// How far a Map is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Iterations {
-    /// Items, and so iterations.
+    /// Iterations: items, or batches of them.
     pub length: u32,
     /// Those that have begun; the index of the next.
     pub started: u32,
-    /// Those that are not over.
+    /// Those that are not over, and the Task that reads the items or writes the results.
     pub open: u32,
-    /// Those that failed.
+    /// The items of those that failed.
     pub failed: u32,
     /// How many may be open at a time.
     pub concurrency: u32,
-    /// How many may fail.
+    /// How many items may fail.
     pub failures_max: u32,
 }
 

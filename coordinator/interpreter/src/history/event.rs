@@ -159,6 +159,9 @@ pub enum Event {
         scope: ScopeId,
         index: u32,
         name: StateName,
+        /// The items it stood for.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        items: u32,
     },
     MapIterationAborted {
         scope: ScopeId,
@@ -206,7 +209,14 @@ pub enum Event {
         retrier: usize,
         until: Timestamp,
     },
-    /// A branch begins; the record's sequence is its scope.
+    /// The items of a Map are read; it begins with them.
+    MapItemsRead {
+        run: ScopeId,
+        length: u32,
+        concurrency: u32,
+        failures_max: u32,
+    },
+    /// A branch begins, or a Task that a distributed Map needs besides; the record's sequence is its scope.
     BranchStarted {
         parent: ScopeId,
         block: BlockId,
@@ -418,4 +428,13 @@ mod tests {
         check(Some(Payload::new(Value::Null)));
         check(None);
     }
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_one(number: &u32) -> bool {
+    *number == 1
 }

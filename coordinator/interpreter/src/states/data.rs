@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::decide::{
     Evaluation, Exit, Failure, Place, PlaceContext, Turn, data, too_large_failure,
 };
-use crate::definition::{Catcher, Handover, QueryLanguage, State};
+use crate::definition::{Catcher, Handover, QueryLanguage, Resource, State};
 use crate::execution::Broken;
 use crate::history::Payload;
 use crate::ids::ScopeId;
@@ -50,6 +50,22 @@ impl<'a> Flow<'a> {
             raw: position.input.clone(),
             context: PlaceContext::new(turn, place),
             random: turn.random(),
+        })
+    }
+
+    /// The same where what is computed must come out the same whenever it is computed during a visit: time and randomness
+    /// are those of the visit, or of one `item` in it.
+    pub(super) fn of_visit(
+        turn: &'a Turn<'_>,
+        scope: ScopeId,
+        state: &'a State,
+        item: Option<u32>,
+    ) -> Result<Flow<'a>, Broken> {
+        let flow = Flow::new(turn, scope, state, None)?;
+        Ok(Flow {
+            random: turn.random_of_visit(turn.position(scope)?.visit, item),
+            context: flow.context.when_entered(),
+            ..flow
         })
     }
 
@@ -156,7 +172,7 @@ impl<'a> Flow<'a> {
                 self.path(self.state.output_path.as_ref(), output)?
             }
         };
-        if is_payload_too_large(&output) {
+        if !self.reads_files() && is_payload_too_large(&output) {
             return Err(too_large_failure(
                 self.state.name.as_str(),
                 "returned a result",
@@ -204,6 +220,11 @@ impl<'a> Flow<'a> {
                 Ok(Payload::new(found.into_owned()))
             }
         }
+    }
+
+    /// Items that are read have a limit of their own.
+    fn reads_files(&self) -> bool {
+        super::resource_of(self.state) == Some(&Resource::Files)
     }
 
     /// The language of the state.

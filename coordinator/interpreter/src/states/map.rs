@@ -4,14 +4,17 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::data::{Flow, integer_of};
+use super::items::{input, items, items_of_run};
 use super::task::resource_of;
 use crate::decide::{Failure, Turn};
-use crate::definition::{Count, Map, Percentage, QueryLanguage, Resource, State, StateKind};
+use crate::definition::{BlockId, Count, ItemReader, Map, Percentage, Resource, State, StateKind};
+use crate::delivery;
+use crate::effect::FileCall;
 use crate::execution::{Broken, Items, Phase};
 use crate::history::{Event, Payload};
 use crate::ids::{Runner, ScopeId};
 use crate::limits::{CHILDREN_AT_ONCE_MAX, ITERATIONS_AT_ONCE_MAX};
-use crate::query::{Path, Template};
+use crate::query::Path;
 
 pub(crate) fn map(
     turn: &mut Turn<'_>,
@@ -19,21 +22,21 @@ pub(crate) fn map(
     state: &State,
     map: &Map,
 ) -> Result<(), Broken> {
-    let flow = Flow::new(turn, scope, state, None)?;
-    let items = match items(&flow, map) {
+    if let Some(reader) = &map.reader {
+        return read(turn, scope, state, map, reader);
+    }
+    let items = match items(turn, scope, state, map, None)? {
         Ok(items) => items,
         Err(failure) => return turn.fail_map(scope, failure),
     };
-    let limits = concurrency(&flow, map, &items.input)
-        .and_then(|concurrency| Ok((concurrency, failures_max(&flow, map, &items)?)));
-    let (concurrency, failures_max) = match limits {
+    let flow = Flow::new(turn, scope, state, None)?;
+    let (concurrency, failures_max) = match limits(&flow, map, &items) {
         Ok(limits) => limits,
         // Step Functions reads them once a distributed Map has begun.
         Err(failure) if map.is_distributed => {
-            let length = length(&items);
             let started = Event::MapStateStarted {
                 scope,
-                length,
+                length: items.iterations(),
                 concurrency: 0,
                 failures_max: 0,
             };
@@ -42,9 +45,22 @@ pub(crate) fn map(
         }
         Err(failure) => return turn.fail_map(scope, failure),
     };
+    let limits = (items.iterations(), concurrency, failures_max);
+    let run = begin(turn, scope, map, limits)?;
+    turn.execution.items.0.insert(run, items);
+    turn.iterate(run, turn.execution.head.event_id)
+}
+
+/// Shows that the Map begins, with its length, how many iterations there are at a time and how many may fail.
+fn begin(
+    turn: &mut Turn<'_>,
+    scope: ScopeId,
+    map: &Map,
+    (length, concurrency, failures_max): (u32, u32, u32),
+) -> Result<ScopeId, Broken> {
     let started = Event::MapStateStarted {
         scope,
-        length: length(&items),
+        length,
         concurrency,
         failures_max,
     };
@@ -54,8 +70,86 @@ pub(crate) fn map(
         let previous = turn.execution.head.event_id;
         turn.show_after(previous, Event::MapRunStarted { run, arn })?;
     }
+    Ok(run)
+}
+
+/// Begins to read the items, which the Map waits for.
+fn read(
+    turn: &mut Turn<'_>,
+    scope: ScopeId,
+    state: &State,
+    map: &Map,
+    reader: &ItemReader,
+) -> Result<(), Broken> {
+    let call = match call_of_reader(&Flow::new(turn, scope, state, None)?, reader) {
+        Ok(call) => call,
+        Err(failure) => return turn.fail_map(scope, failure),
+    };
+    let run = begin(turn, scope, map, (0, 0, 0))?;
+    match call {
+        Ok(call) => begin_besides(turn, run, reader.runs, &call),
+        Err(failure) => turn.fail_map_run(run, failure),
+    }
+}
+
+/// What the reader asks for; the inner failure is one that shows once the Map has begun.
+fn call_of_reader(
+    flow: &Flow<'_>,
+    reader: &ItemReader,
+) -> Result<Result<FileCall, Failure>, Failure> {
+    let input = flow.input()?;
+    let arguments = flow.template(reader.arguments.as_ref(), input.clone())?;
+    let items_max = match &reader.max_items {
+        Count::Path(path) => whole_number(flow, path, "MaxItems", &input)?,
+        other => count(flow, other, "MaxItems", &input)?.into(),
+    };
+    let Ok(items_max) = u64::try_from(items_max) else {
+        let cause = "field MaxItems must be positive";
+        return Ok(Err(Failure::new("States.ItemReaderFailed", cause)));
+    };
+    let items_max = u32::try_from(items_max).unwrap_or(u32::MAX);
+    delivery::reading(&reader.dataset, &arguments, items_max)
+        .map(Ok)
+        .map_err(|problem| flow.runtime(problem))
+}
+
+/// Begins a Task that the Map needs besides its iterations.
+fn begin_besides(
+    turn: &mut Turn<'_>,
+    run: ScopeId,
+    block: BlockId,
+    call: &FileCall,
+) -> Result<(), Broken> {
+    let arguments = serde_json::to_value(call).map_err(|error| Broken::new(error.to_string()))?;
+    let task = turn.record(Event::BranchStarted { parent: run, block })?;
+    let first = turn.machine.block(block).start_at.clone();
+    turn.enter_later(ScopeId(task), first, Payload::new(arguments));
+    Ok(())
+}
+
+/// A Task is through that the Map needed besides its iterations.
+pub(crate) fn besides_ended(turn: &mut Turn<'_>, run: ScopeId) -> Result<(), Broken> {
+    let scope = turn.around(run)?;
+    let state = turn.state(&turn.position(scope)?.state)?;
+    let StateKind::Map(map) = &state.kind else {
+        return Err(Broken::new(format!("{} is no Map", state.name)));
+    };
+    let items = items_of_run(turn, run)?;
+    let flow = Flow::new(turn, scope, state, None)?;
+    let limits = items.and_then(|items| Ok((limits(&flow, map, &items)?, items)));
+    let ((concurrency, failures_max), items) = match limits {
+        Ok(limits) => limits,
+        Err(failure) => return turn.fail_map_run(run, failure),
+    };
+    turn.record(Event::MapItemsRead {
+        run,
+        length: items.iterations(),
+        concurrency,
+        failures_max,
+    })?;
     turn.execution.items.0.insert(run, items);
-    turn.iterate(run, turn.execution.head.event_id)
+    let last_event = turn.scope(run)?.last_event;
+    turn.iterate(run, last_event)
 }
 
 /// The ARN of the Map Run whose iterations this scope holds.
@@ -86,12 +180,12 @@ pub(crate) fn iteration(
     };
     let (index, name) = (iterations.started, state.name.clone());
     if !turn.execution.items.0.contains_key(&run) {
-        match items(&Flow::new(turn, scope, state, None)?, map) {
+        match items_of_run(turn, run)? {
             Ok(items) => drop(turn.execution.items.0.insert(run, items)),
             Err(failure) => return Ok(Err(failure)),
         }
     }
-    let input = match input(turn, scope, state, map, (run, index))? {
+    let input = match input(turn, (run, index))? {
         Ok(input) => input,
         Err(failure) => return Ok(Err(failure)),
     };
@@ -111,48 +205,6 @@ pub(crate) fn iteration(
     Ok(Ok(()))
 }
 
-/// What an iteration gets.
-fn input(
-    turn: &Turn<'_>,
-    scope: ScopeId,
-    state: &State,
-    map: &Map,
-    (run, index): (ScopeId, u32),
-) -> Result<Result<Payload, Failure>, Broken> {
-    let items = turn.execution.items.0.get(&run);
-    let items = items.ok_or_else(|| Broken::new("the items of a Map are not at hand"))?;
-    let item = items.items.get(index as usize).cloned().unwrap_or_default();
-    let Some(selector) = &map.item_selector else {
-        return Ok(Ok(Payload::new(item)));
-    };
-    let flow = Flow::new(turn, scope, state, None)?.of_item(index, item);
-    Ok(flow.template(Some(selector), items.input.clone()))
-}
-
-/// The item of the iteration that a scope is in, be it deep inside: its index and value.
-pub(crate) fn item(turn: &Turn<'_>, scope: ScopeId) -> Option<(u32, Value)> {
-    let mut next = Some(scope);
-    while let Some(scope) = next.and_then(|scope| turn.execution.scopes.get(&scope)) {
-        if let (Some(index), Some(run)) = (scope.iteration, scope.parent) {
-            let value = match turn.execution.items.0.get(&run) {
-                Some(items) => items.items.get(index as usize).cloned(),
-                None => {
-                    let scope = turn.around(run).ok()?;
-                    let state = turn.state(&turn.position(scope).ok()?.state).ok()?;
-                    let StateKind::Map(map) = &state.kind else {
-                        return None;
-                    };
-                    let items = items(&Flow::new(turn, scope, state, None).ok()?, map).ok()?;
-                    items.items.get(index as usize).cloned()
-                }
-            };
-            return Some((index, value?));
-        }
-        next = scope.parent;
-    }
-    None
-}
-
 /// All iterations are over: the Map is.
 pub(crate) fn map_ended(turn: &mut Turn<'_>, run: ScopeId) -> Result<(), Broken> {
     let scope = turn.around(run)?;
@@ -160,14 +212,19 @@ pub(crate) fn map_ended(turn: &mut Turn<'_>, run: ScopeId) -> Result<(), Broken>
     let StateKind::Map(map) = &state.kind else {
         return Err(Broken::new(format!("{} is no Map", state.name)));
     };
-    let ended = turn.execution.iterations_of(run).into_iter();
-    let outputs =
-        ended.filter_map(
-            |iteration| match &turn.execution.scopes.get(&iteration)?.phase {
-                Phase::Ended(output) => Some((**output).clone()),
-                _ => None,
-            },
-        );
+    let ended = turn.execution.inside_of(run).into_iter();
+    let outputs = ended.filter_map(|inside| {
+        match &turn
+            .execution
+            .scopes
+            .get(&inside)
+            .filter(|it| it.iteration.is_some())?
+            .phase
+        {
+            Phase::Ended(output) => Some((**output).clone()),
+            _ => None,
+        }
+    });
     let result = Payload::new(Value::Array(outputs.collect()));
     if map.is_distributed {
         let last_event = turn.scope(run)?.last_event;
@@ -187,42 +244,10 @@ pub(crate) fn map_ended(turn: &mut Turn<'_>, run: ScopeId) -> Result<(), Broken>
     }
 }
 
-fn items(flow: &Flow<'_>, map: &Map) -> Result<Items, Failure> {
-    let input = flow.input()?;
-    if flow.language() == QueryLanguage::Jsonata {
-        return items_of_jsonata(flow, map, input);
-    }
-    let items = match &map.items_path {
-        None => input.clone(),
-        Some(path) if path.text() == "$" => input.clone(),
-        Some(path) => found(flow, path, &input)?,
-    };
-    if items.is_array() {
-        return Ok(Items { input, items });
-    }
-    let path = map.items_path.as_ref().map_or("$", Path::text);
-    Err(flow.runtime(format!("Reference path \"{path}\" must point to array.")))
-}
-
-/// `Items`, or the whole input.
-fn items_of_jsonata(flow: &Flow<'_>, map: &Map, input: Payload) -> Result<Items, Failure> {
-    let items = flow.template(map.items.as_ref(), input.clone())?;
-    if items.is_array() {
-        return Ok(Items { input, items });
-    }
-    let expression = map.items.as_ref().and_then(Template::expression);
-    Err(match expression {
-        Some(expression) => flow.failure(&expression.unexpected("array", &items)),
-        None => {
-            let text = format!("Map state input must be an array but was: {items}");
-            flow.unfit(None, false, text)
-        }
-    })
-}
-
-fn length(items: &Items) -> u32 {
-    let length = items.items.as_array().map_or(0, Vec::len);
-    u32::try_from(length).unwrap_or(u32::MAX)
+/// How many iterations there are at a time, and how many items may fail.
+fn limits(flow: &Flow<'_>, map: &Map, items: &Items) -> Result<(u32, u32), Failure> {
+    let concurrency = concurrency(flow, map, &items.input)?;
+    Ok((concurrency, failures_max(flow, map, items)?))
 }
 
 /// Iterations at a time; 0 leaves it to the limit.
@@ -238,14 +263,14 @@ fn concurrency(flow: &Flow<'_>, map: &Map, input: &Payload) -> Result<u32, Failu
     })
 }
 
-/// How many iterations may fail: no more than the number and the share allow, none where neither is given.
+/// How many items may fail: no more than the number and the share allow, none where neither is given.
 fn failures_max(flow: &Flow<'_>, map: &Map, items: &Items) -> Result<u32, Failure> {
     let tolerated = map.tolerated_count.as_ref();
     let tolerated =
         tolerated.map(|tolerated| count(flow, tolerated, "ToleratedFailureCount", &items.input));
     let share = map.tolerated_percentage.as_ref();
     let share = share.map(|share| percentage(flow, share, &items.input));
-    let of_share = |share: f64| (f64::from(length(items)) * share / 100.0).floor() as u32;
+    let of_share = |share: f64| (f64::from(items.count()) * share / 100.0).floor() as u32;
     Ok(match (tolerated.transpose()?, share.transpose()?) {
         (None, None) => 0,
         (Some(tolerated), None) => tolerated,
@@ -254,7 +279,12 @@ fn failures_max(flow: &Flow<'_>, map: &Map, items: &Items) -> Result<u32, Failur
     })
 }
 
-fn count(flow: &Flow<'_>, count: &Count, field: &str, input: &Payload) -> Result<u32, Failure> {
+pub(super) fn count(
+    flow: &Flow<'_>,
+    count: &Count,
+    field: &str,
+    input: &Payload,
+) -> Result<u32, Failure> {
     let path = match count {
         Count::Literal(count) => return Ok(*count),
         Count::Jsonata(expression) => {
@@ -263,23 +293,31 @@ fn count(flow: &Flow<'_>, count: &Count, field: &str, input: &Payload) -> Result
         }
         Count::Path(path) => path,
     };
+    match whole_number(flow, path, field, input)? {
+        number if number < 0 => Err(flow.runtime(format!("{field} cannot be negative."))),
+        number => Ok(u32::try_from(number).unwrap_or(u32::MAX)),
+    }
+}
+
+fn whole_number(
+    flow: &Flow<'_>,
+    path: &Path,
+    field: &str,
+    input: &Payload,
+) -> Result<i64, Failure> {
     let value = found(flow, path, input)?;
     // A text that holds a number will do.
     let number = match &*value {
         Value::String(text) => text.parse().ok(),
         value => value.as_i64(),
     };
-    if number.is_some_and(|number| number < 0) {
-        return Err(flow.runtime(format!("{field} cannot be negative.")));
-    }
-    match number {
-        Some(count) => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
-        None => Err(flow.runtime(format!(
+    number.ok_or_else(|| {
+        flow.runtime(format!(
             "The {field}Path field refers to value {} which is not a valid integer: {}",
             quoted(&value),
             path.text()
-        ))),
-    }
+        ))
+    })
 }
 
 fn percentage(flow: &Flow<'_>, percentage: &Percentage, input: &Payload) -> Result<f64, Failure> {
@@ -314,7 +352,7 @@ fn percentage(flow: &Flow<'_>, percentage: &Percentage, input: &Payload) -> Resu
     }
 }
 
-fn found(flow: &Flow<'_>, path: &Path, input: &Payload) -> Result<Payload, Failure> {
+pub(super) fn found(flow: &Flow<'_>, path: &Path, input: &Payload) -> Result<Payload, Failure> {
     let found = path
         .get(&flow.data(input))
         .map_err(|error| flow.failure(&error))?;

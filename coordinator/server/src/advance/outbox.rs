@@ -1,7 +1,8 @@
 //! The outbox: what was committed and is not yet confirmed by the broker.
 //!
-//! What is for the broker goes to the publisher, which commits wait for while it is behind. What is for another execution goes
-//! to the post, which nothing waits for: it puts inputs into the lanes, and a lane that waited for it might wait for itself.
+//! What is for the broker goes to the publisher, which commits wait for while it is behind. What is for another execution, or
+//! for the coordinators themselves, goes to the post, which nothing waits for: it puts inputs into the lanes, and a lane that
+//! waited for it might wait for itself.
 //!
 //! Every message gets a number when it is written. Once all numbers up to one are confirmed, that is the watermark
 //! which the store keeps: one write for many messages. What is behind the watermark of a coordinator that died is
@@ -15,7 +16,7 @@ use sagamore_interpreter::{ExecutionId, Sequence};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::store::{Addressee, EventWrite, Outgoing, Route, Unsent};
+use crate::store::{Addressee, EventWrite, Outgoing, Unsent};
 
 /// Messages that wait for the publisher before commits have to wait for it.
 pub const PUBLICATIONS_MAX: usize = 1_024;
@@ -56,10 +57,10 @@ pub enum What {
 }
 
 impl What {
-    /// Whether it is for another execution, not for the broker.
+    /// Whether it is for the coordinators themselves, not for the broker.
     fn is_letter(&self) -> bool {
         match self {
-            What::Task { outgoing, .. } => matches!(outgoing.route, Route::Execution(_)),
+            What::Task { outgoing, .. } => outgoing.is_letter(),
             What::Event { to, .. } => matches!(to, Addressee::Execution(_)),
         }
     }

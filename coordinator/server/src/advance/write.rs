@@ -144,7 +144,10 @@ fn wait_write(
             let outgoing = Box::new(outgoing(wait, *dispatch, head, identity));
             match outgoing.route {
                 Route::Review(_) => WaitWriteKind::Review(outgoing),
-                Route::Queue(_) | Route::Exchange { .. } | Route::Execution(_) => {
+                Route::Queue(_)
+                | Route::Exchange { .. }
+                | Route::Execution(_)
+                | Route::Files(_) => {
                     let number = numbers.next();
                     let what = What::Task {
                         execution: head.id,

@@ -89,6 +89,7 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         | Event::RetryScheduled { .. }
         | Event::BranchStarted { .. }
         | Event::BranchSucceeded { .. }
+        | Event::MapItemsRead { .. }
         | Event::IterationForgone { .. }
         | Event::EntryArmed { .. }
         | Event::CompositeArmed { .. }

@@ -76,7 +76,9 @@ pub(super) async fn find<S: Store>(store: &S, key: &TokenKey, token: &str) -> Re
     if let Some(row) = store.task(execution, task).await? {
         return Ok(match row.outgoing.route {
             Route::Review(_) => Found::Open(Box::new(open_case(&row, &head))),
-            Route::Queue(_) | Route::Exchange { .. } | Route::Execution(_) => Found::Unknown,
+            Route::Queue(_) | Route::Exchange { .. } | Route::Execution(_) | Route::Files(_) => {
+                Found::Unknown
+            }
         });
     }
     // Rare enough to read the whole history for it: somebody follows a link twice.

@@ -66,7 +66,7 @@ impl Grace {
         let place: Place = match route {
             Route::Queue(queue) => ("queue", queue.clone()),
             Route::Exchange { exchange, .. } => ("exchange", exchange.clone()),
-            Route::Review(_) | Route::Execution(_) => return true,
+            Route::Review(_) | Route::Execution(_) | Route::Files(_) => return true,
         };
         let mut absent = self.absent.lock().await;
         if absent

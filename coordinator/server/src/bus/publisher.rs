@@ -253,7 +253,7 @@ impl Publisher {
                 exchange,
                 routing_key,
             } => (exchange.as_str(), routing_key.as_str(), false),
-            Route::Review(_) | Route::Execution(_) => {
+            Route::Review(_) | Route::Execution(_) | Route::Files(_) => {
                 return Sent::Refused("a review or an execution is no message".to_owned());
             }
         };
@@ -329,7 +329,9 @@ impl Publisher {
 impl Task {
     fn confirmed(&self) -> Then {
         let is_told = match &self.outgoing.route {
-            Route::Queue(_) | Route::Review(_) | Route::Execution(_) => self.outgoing.is_told,
+            Route::Queue(_) | Route::Review(_) | Route::Execution(_) | Route::Files(_) => {
+                self.outgoing.is_told
+            }
             Route::Exchange { .. } => true,
         };
         if !is_told {

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use crate::settings::FILES_VARIABLE;
 use crate::{Embedded, serve_embedded};
 
 /// Where an embedded coordinator listens and keeps its data.
@@ -21,6 +22,9 @@ pub struct Dev {
     /// The directory that keeps executions, made when it is missing
     #[arg(long, value_name = "DIR", default_value = ".sagamore")]
     pub data: PathBuf,
+    /// The directory that distributed Maps read items from, with a directory for each bucket
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
 }
 
 impl Dev {
@@ -34,6 +38,7 @@ impl Dev {
         out: &mut impl Write,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
+        let environment = with_files(environment, self.files.as_deref());
         let embedded = Embedded::open(&self.data, self.http, self.amqp, environment).await?;
         let (http, amqp_url) = (embedded.http()?, embedded.amqp_url());
         self.tell(http, &amqp_url, out)?;
@@ -62,4 +67,16 @@ Then decide on the reviews page.
 "
         )
     }
+}
+
+/// The variables with the directory of files that the command line names, which wins.
+pub fn with_files(
+    mut environment: Vec<(String, String)>,
+    files: Option<&Path>,
+) -> Vec<(String, String)> {
+    if let Some(files) = files {
+        environment.retain(|(name, _)| name != FILES_VARIABLE);
+        environment.push((FILES_VARIABLE.to_owned(), files.display().to_string()));
+    }
+    environment
 }

@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 use crate::settings::CONFIG_VARIABLE;
 
 pub use canvas::Canvas;
-pub use dev::Dev;
+pub use dev::{Dev, with_files};
 pub use graph::Graph;
 pub use health::{Error as HealthError, health};
 pub use incidents::{Incidents, Rollback};
@@ -42,11 +42,14 @@ pub enum Command {
     ///
     /// Settings come from a TOML file and from the environment, which wins: DATABASE_URL, AMQP_URL, SAGAMORE_HTTP,
     /// SAGAMORE_PUBLIC_URL, SAGAMORE_PREFIX, SAGAMORE_REGION, SAGAMORE_ACCOUNT, SAGAMORE_UNROUTABLE_GRACE,
-    /// SAGAMORE_PREFETCH, SAGAMORE_PAYLOAD_BYTES_MAX, SAGAMORE_LOG, SAGAMORE_LOG_FORMAT. In the file they are database_url, amqp_url, http, and so on.
+    /// SAGAMORE_PREFETCH, SAGAMORE_PAYLOAD_BYTES_MAX, SAGAMORE_FILES, SAGAMORE_LOG, SAGAMORE_LOG_FORMAT. In the file they are database_url, amqp_url, http, and so on.
     Serve {
         /// The settings file
         #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE)]
         config: Option<PathBuf>,
+        /// The directory that distributed Maps read items from, with a directory for each bucket
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
     },
     /// Run a coordinator with nothing installed, for development: on a SQLite file, with a broker of its own
     Dev(Dev),

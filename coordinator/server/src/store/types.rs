@@ -233,6 +233,16 @@ pub struct Outgoing {
     pub is_told: bool,
 }
 
+impl Outgoing {
+    /// Whether the coordinators themselves do what it asks for, without the broker.
+    pub fn is_letter(&self) -> bool {
+        match self.route {
+            Route::Execution(_) | Route::Files(_) => true,
+            Route::Queue(_) | Route::Exchange { .. } | Route::Review(_) => false,
+        }
+    }
+}
+
 /// Something that an execution has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventWrite {

@@ -15,6 +15,15 @@ pub(super) fn map(event: &Event) -> String {
             "{}MapStateStarted {length} items, {concurrency} at a time, {failures_max} may fail",
             within(*scope)
         ),
+        Event::MapItemsRead {
+            run,
+            length,
+            concurrency,
+            failures_max,
+        } => format!(
+            "{}items read: {length}, {concurrency} at a time, {failures_max} may fail",
+            within(*run)
+        ),
         Event::MapRunStarted { run, arn } => format!(
             "{}MapRunStarted {}",
             within(*run),
@@ -49,8 +58,17 @@ pub(super) fn map(event: &Event) -> String {
             within(*scope),
             payload(output)
         ),
-        Event::MapIterationFailed { scope, index, name } => {
-            format!("{}MapIterationFailed {name} {index}", within(*scope))
+        Event::MapIterationFailed {
+            scope,
+            index,
+            name,
+            items,
+        } => {
+            let items = match items {
+                1 => String::new(),
+                items => format!(", {items} items"),
+            };
+            format!("{}MapIterationFailed {name} {index}{items}", within(*scope))
         }
         Event::MapIterationAborted { scope, index, name } => {
             format!("{}MapIterationAborted {name} {index}", within(*scope))

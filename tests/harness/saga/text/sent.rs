@@ -1,6 +1,6 @@
 //! What executions send: to services, to one another.
 
-use sagamore_interpreter::{Body, Input, Route};
+use sagamore_interpreter::{Body, FileCall, Input, Route};
 
 pub(super) fn route(route: &Route, is_told: bool) -> String {
     match route {
@@ -19,6 +19,12 @@ pub(super) fn route(route: &Route, is_told: bool) -> String {
             };
             format!("execution:{machine}:{}{waits}", child.name)
         }
+        Route::Files(FileCall::Read {
+            dataset,
+            bucket,
+            key,
+            items_max,
+        }) => format!("files: read {bucket}/{key} as {dataset:?}, {items_max} items"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The chains of the ledger: entries join at the end, and leave it once they are settled.
 
+use crate::definition::BlockId;
 use crate::execution::{Activity, Broken, Cursor, Entry, Execution, Phase, Scope, Subject};
-use crate::history::Target;
+use crate::history::{Payload, Target};
 use crate::ids::{EntryId, ScopeId, Sequence};
 
 impl Execution {
@@ -208,7 +209,7 @@ impl Execution {
         let mut kept = Vec::new();
         let iterations: Vec<ScopeId> = branches
             .iter()
-            .flat_map(|run| self.iterations_of(*run))
+            .flat_map(|run| self.inside_of(*run))
             .collect();
         for branch in iterations.into_iter().chain(branches) {
             self.items.0.remove(&branch);
@@ -258,21 +259,35 @@ impl Execution {
             || branches.iter().any(|branch| {
                 self.had_entries(*branch)
                     || self
-                        .iterations_of(*branch)
+                        .inside_of(*branch)
                         .into_iter()
                         .any(|it| self.had_entries(it))
             })
     }
 
-    /// The iterations of the Map that this scope holds, in order; of a branch there are none.
-    pub(crate) fn iterations_of(&self, run: ScopeId) -> Vec<ScopeId> {
-        let iterations = self.scopes.range(run..).map(|(_, scope)| scope);
-        iterations
+    /// What this scope holds, in order: iterations of a Map, the Task that reads its items, the one that writes its results.
+    /// Of a branch there is nothing.
+    pub(crate) fn inside_of(&self, run: ScopeId) -> Vec<ScopeId> {
+        let holder = self.scopes.get(&run);
+        if holder.is_none_or(|holder| holder.concurrency.is_none()) {
+            return Vec::new();
+        }
+        let inside = self.scopes.range(run..).map(|(_, scope)| scope);
+        inside
             // What is gathered already stands in the scope around its Map.
-            .filter(|scope| scope.iteration.is_some() && scope.group.is_none())
-            .filter(|scope| scope.parent == Some(run))
+            .filter(|scope| scope.parent == Some(run) && scope.group.is_none())
             .map(|scope| scope.id)
             .collect()
+    }
+
+    /// What came of the Task that a Map runs besides, in this block.
+    pub(crate) fn outcome_besides(&self, run: ScopeId, block: BlockId) -> Option<&Payload> {
+        let inside = self.scopes.range(run..).map(|(_, scope)| scope);
+        let mut tasks = inside.filter(|scope| scope.parent == Some(run) && scope.block == block);
+        match &tasks.next()?.phase {
+            Phase::Ended(output) => Some(output),
+            _ => None,
+        }
     }
 
     /// Lets settled entries leave the end of the scope's chain, and of the chains around it.

@@ -29,6 +29,23 @@ impl Execution {
                 };
                 self.start_map(record, *scope, iterations)
             }
+            Event::MapItemsRead {
+                run,
+                length,
+                concurrency,
+                failures_max,
+            } => {
+                let iterations = self.iterations(*run)?;
+                let holder = self.scope(*run)?;
+                holder.concurrency = Some(*concurrency);
+                holder.phase = Phase::Iterating(Iterations {
+                    length: *length,
+                    concurrency: *concurrency,
+                    failures_max: *failures_max,
+                    ..iterations
+                });
+                Ok(())
+            }
             Event::MapRunStarted { run, .. }
             | Event::MapRunSucceeded { run }
             | Event::MapRunFailed { run, .. } => {
@@ -57,10 +74,10 @@ impl Execution {
                 iteration.variables.clear();
                 self.iteration_over(*scope)
             }
-            Event::MapIterationFailed { scope, .. } => {
+            Event::MapIterationFailed { scope, items, .. } => {
                 let (run, iterations) = self.run_of(*scope)?;
                 self.scope(run)?.phase = Phase::Iterating(Iterations {
-                    failed: iterations.failed + 1,
+                    failed: iterations.failed.saturating_add(*items),
                     ..iterations
                 });
                 Ok(())
@@ -114,6 +131,15 @@ impl Execution {
         self.scopes.insert(id, scope);
         self.touched.scope(id);
         Ok(())
+    }
+
+    /// One more, or one less, goes on in what holds iterations; false for any other scope.
+    pub(super) fn count_open(&mut self, run: ScopeId, more: i32) -> Result<bool, Broken> {
+        let Phase::Iterating(iterations) = &mut self.scope(run)?.phase else {
+            return Ok(false);
+        };
+        iterations.open = iterations.open.saturating_add_signed(more);
+        Ok(true)
     }
 
     /// What follows the iterations follows from the one that ended last.

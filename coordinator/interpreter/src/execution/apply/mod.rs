@@ -52,6 +52,7 @@ impl Execution {
             | Event::MapRunSucceeded { .. }
             | Event::MapRunFailed { .. }
             | Event::MapStateStarted { .. }
+            | Event::MapItemsRead { .. }
             | Event::MapStateSucceeded { .. }
             | Event::MapStateFailed { .. }
             | Event::MapIterationStarted { .. }
@@ -331,10 +332,12 @@ impl Execution {
     ) -> Result<(), Broken> {
         let id = ScopeId(sequence);
         let last_event = self.scope(parent)?.last_event;
-        let Activity::Branches(branches) = &mut self.position(parent)?.activity else {
-            return Err(Broken::new(format!("scope {} has no branches", parent.0)));
-        };
-        branches.push(id);
+        if !self.count_open(parent, 1)? {
+            let Activity::Branches(branches) = &mut self.position(parent)?.activity else {
+                return Err(Broken::new(format!("scope {} has no branches", parent.0)));
+            };
+            branches.push(id);
+        }
         self.scopes
             .insert(id, Scope::new(id, Some(parent), block, last_event));
         self.touched.scope(id);
@@ -349,6 +352,7 @@ impl Execution {
         if let Some(parent) = parent {
             // What follows the branches follows from the one that ended last.
             self.scope(parent)?.last_event = last_event;
+            self.count_open(parent, -1)?;
         }
         Ok(())
     }

@@ -1,5 +1,12 @@
 //! The field names of the language: where each stands, and what a later version will run.
 
+mod map;
+
+pub(super) use map::{
+    ITEM_BATCHER, ITEM_READER, MAP, PROCESSOR, PROCESSOR_CONFIG, READER_CONFIG, RESULT_WRITER,
+    WRITER_CONFIG,
+};
+
 use super::fields::Shape;
 
 /// The top level.
@@ -140,60 +147,6 @@ pub(super) const PARALLEL: Shape = Shape {
         "OutputPath",
     ],
     jsonata: &["Output", "Arguments"],
-    later: &[],
-};
-
-/// A `Map` state.
-pub(super) const MAP: Shape = Shape {
-    kind: "a Map state",
-    fields: &[
-        "Label",
-        "Type",
-        "Comment",
-        "QueryLanguage",
-        "ItemProcessor",
-        "Iterator",
-        "ItemSelector",
-        "MaxConcurrency",
-        "ToleratedFailureCount",
-        "ToleratedFailurePercentage",
-        "Retry",
-        "Catch",
-        "Compensate",
-        "Next",
-        "End",
-        "Assign",
-    ],
-    json_path: &[
-        "ItemsPath",
-        "Parameters",
-        "MaxConcurrencyPath",
-        "ToleratedFailureCountPath",
-        "ToleratedFailurePercentagePath",
-        "InputPath",
-        "ResultSelector",
-        "ResultPath",
-        "OutputPath",
-    ],
-    jsonata: &["Output", "Items"],
-    later: &["ItemBatcher", "ItemReader", "ResultWriter"],
-};
-
-/// What a Map does with each item.
-pub(super) const PROCESSOR: Shape = Shape {
-    kind: "an ItemProcessor",
-    fields: &["Comment", "ProcessorConfig", "StartAt", "States"],
-    json_path: &[],
-    jsonata: &[],
-    later: &[],
-};
-
-/// How a Map runs its processor.
-pub(super) const PROCESSOR_CONFIG: Shape = Shape {
-    kind: "a ProcessorConfig",
-    fields: &["Mode", "ExecutionType"],
-    json_path: &[],
-    jsonata: &[],
     later: &[],
 };
 
@@ -428,9 +381,6 @@ pub(super) const OPERATORS: &[&str] = &[
 /// What to do without a field that a later version runs.
 pub(super) fn later(name: &str) -> &'static str {
     match name {
-        "ItemReader" | "ItemBatcher" | "ResultWriter" => {
-            "leave it out: this version runs Map states inline"
-        }
         "Credentials" => "leave it out: who may publish is set where the coordinator connects",
         "Compensate" => "put 'Compensate' on the Tasks inside",
         "Through" => "leave it out: the whole scope is undone",
@@ -465,12 +415,17 @@ pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
         | "Iterator"
         | "ItemsPath"
         | "ItemSelector"
+        | "ItemReader"
+        | "ItemBatcher"
+        | "ResultWriter"
         | "MaxConcurrency"
         | "MaxConcurrencyPath"
         | "ToleratedFailureCount"
         | "ToleratedFailureCountPath"
         | "ToleratedFailurePercentage"
         | "ToleratedFailurePercentagePath" => "a Map",
+        "ReaderConfig" => "the ItemReader of a Map",
+        "WriterConfig" => "the ResultWriter of a Map",
         "ProcessorConfig" => "the ItemProcessor of a Map",
         _ => return None,
     })
