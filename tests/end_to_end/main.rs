@@ -10,6 +10,7 @@ mod children;
 mod commands;
 mod embedded;
 mod faults;
+mod files;
 mod machines;
 mod operator;
 mod plain_worker;

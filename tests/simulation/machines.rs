@@ -51,6 +51,7 @@ pub fn execution(name: &str, definition: &str, store: &ModelStore) -> Result<Sta
             input: Payload::new(input()),
             parent: None,
             block: None,
+            map_run: None,
         },
         machine,
     })

@@ -12,7 +12,9 @@ use sagamore::commands::Commands;
 use sagamore::files::Files;
 use sagamore::lease::LEASE;
 use sagamore::post::Post;
-use sagamore::store::{CoordinatorId, ExecutionFilter, NewMachine, SqliteStore, Store as _};
+use sagamore::store::{
+    CoordinatorId, ExecutionFilter, ExecutionsOf, NewMachine, SqliteStore, Store as _,
+};
 use sagamore_interpreter::Status;
 use sagamore_messages::{Names, TokenKey};
 use sagamore_tests::live::until;
@@ -105,7 +107,7 @@ async fn create(store: &SqliteStore, name: &str, state: Value) -> Result<String>
 
 async fn count(store: &SqliteStore, machine_arn: &str, status: Status) -> Result<u32> {
     let filter = ExecutionFilter {
-        machine_arn: machine_arn.to_owned(),
+        of: ExecutionsOf::Machine(machine_arn.to_owned()),
         status: Some(status),
         after: None,
         limit: PARENTS + 1,

@@ -3,11 +3,12 @@
 use anyhow::Result;
 use jiff::Timestamp;
 use sagamore::store::{
-    Error, ExecutionFilter, ExecutionRow, IncidentRow, MachineRow, PageKey, Store, Want, Writes,
+    Error, ExecutionFilter, ExecutionRow, ExecutionsOf, IncidentRow, MachineRow, PageKey, Store,
+    Want, Writes,
 };
 use sagamore_interpreter::{ExecutionId, HistoryRecord, Sequence, Status};
 
-use crate::sample::coordinator;
+use crate::sample::{coordinator, map_run};
 use crate::sequence::World;
 use crate::stores::{Named, all};
 
@@ -24,10 +25,14 @@ impl World {
 
     pub async fn execution_pages(&mut self) -> Result<()> {
         let (.., machine) = self.execution();
+        let of = match self.random.one_in(3) {
+            true => ExecutionsOf::MapRun(map_run(&machine)),
+            false => ExecutionsOf::Machine(machine.arn),
+        };
         let status = self.random.one_in(2).then_some(Status::Running);
         let limit = 1 + self.random.below(3) as u32;
         let filter = ExecutionFilter {
-            machine_arn: machine.arn,
+            of,
             status,
             after: None,
             limit,

@@ -38,6 +38,14 @@ pub fn execution_arn(machine: &str, name: &str) -> String {
     format!("arn:aws:states:us-east-1:000000000000:execution:{machine}:{name}")
 }
 
+/// The Map Run of a machine.
+pub fn map_run(machine: &MachineRow) -> String {
+    format!(
+        "arn:aws:states:us-east-1:000000000000:mapRun:{}/each:1",
+        machine.name
+    )
+}
+
 /// The head of an execution that was not written yet.
 pub fn head(machine: &MachineRow, name: &str, input: Value) -> Head {
     let arn = execution_arn(&machine.name, name);
@@ -49,6 +57,8 @@ pub fn head(machine: &MachineRow, name: &str, input: Value) -> Head {
         input: Arc::new(input),
         parent: None,
         block: None,
+        // Some are of a Map Run.
+        map_run: name.ends_with('1').then(|| map_run(machine)),
         arn,
     };
     Head {

@@ -115,6 +115,7 @@ fn run(machine: &Machine, input: &Payload, reply: &Payload) -> usize {
         input: Arc::clone(input),
         parent: None,
         block: None,
+        map_run: None,
     };
     let now = Timestamp::UNIX_EPOCH;
     let (mut execution, decision) =

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::definition::{BlockId, Dataset};
+use crate::definition::{BlockId, Dataset, ResultFormat};
 use crate::history::{HistoryRecord, Payload};
 use crate::ids::{ExecutionId, Sequence};
 use crate::input::Input;
@@ -114,16 +114,36 @@ pub enum Route {
 #[serde(rename_all = "snake_case")]
 pub enum FileCall {
     /// Items are read: the answer is an array of them.
-    Read {
-        /// What the file holds.
-        dataset: Dataset,
-        /// The bucket.
-        bucket: String,
-        /// The key; where the files themselves are the items, what their keys begin with.
-        key: String,
-        /// Those that are taken, from the first; 0 takes all.
-        items_max: u32,
-    },
+    Read(ItemsCall),
+    /// What the executions of a Map Run came to is written: the answer is where its manifest is. Without a bucket it is an
+    /// array of the results.
+    Write(ResultsCall),
+}
+
+/// Items that are to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemsCall {
+    /// What the file holds.
+    pub dataset: Dataset,
+    /// The bucket.
+    pub bucket: String,
+    /// The key; where the files themselves are the items, what their keys begin with.
+    pub key: String,
+    /// Those that are taken, from the first; 0 takes all.
+    pub items_max: u32,
+}
+
+/// Results that are to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultsCall {
+    /// The ARN of the Map Run.
+    pub map_run: String,
+    /// The bucket.
+    pub bucket: Option<String>,
+    /// What the keys begin with.
+    pub prefix: String,
+    /// How they are written.
+    pub format: ResultFormat,
 }
 
 /// An execution that a task starts.
@@ -140,6 +160,9 @@ pub struct Child {
     /// The states it runs, of the machine of the execution that starts it: for an item of a distributed Map.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<BlockId>,
+    /// The ARN of the Map Run that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map_run: Option<String>,
 }
 
 /// The body of a message.

@@ -171,6 +171,9 @@ pub struct Start {
     /// The states it runs when they are not the machine's top level: those of a distributed Map's processor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<BlockId>,
+    /// The ARN of the Map Run that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map_run: Option<String>,
 }
 
 /// The task that started an execution.

@@ -23,7 +23,7 @@ pub use compensation::{CompensationStatus, Tally};
 pub use decide::{Sealer, begin, decide};
 pub use effect::{
     About, Announcement, Body, Child, CustomEvent, Decision, Dispatch, Effect, FileCall, Incident,
-    Letter, Route, Wait, WaitKind,
+    ItemsCall, Letter, ResultsCall, Route, Wait, WaitKind,
 };
 pub use execution::{Broken, Entry, Execution, Head, Scope};
 pub use history::{

@@ -219,7 +219,10 @@ async fn do_task<S: Store>(
             let started = stop.run_until_cancelled(starting).await;
             started.map(|started| started.err().map(refused))
         }
-        Route::Files(call) => stop.run_until_cancelled(files.answer(call)).await.map(Some),
+        Route::Files(call) => stop
+            .run_until_cancelled(files.answer(commands.store(), call))
+            .await
+            .map(Some),
         Route::Queue(_) | Route::Exchange { .. } | Route::Review(_) => None,
     };
     let reply = match done {
@@ -296,7 +299,8 @@ fn is_delivered(execution: ExecutionId, answer: Result<(), Error>) -> bool {
     }
 }
 
-fn pauses() -> backoff::ExponentialBackoff {
+/// How long is waited between two tries to reach the store.
+pub(crate) fn pauses() -> backoff::ExponentialBackoff {
     ExponentialBackoffBuilder::new()
         .with_initial_interval(PAUSE_MIN)
         .with_max_interval(PAUSE_MAX)

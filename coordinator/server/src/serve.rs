@@ -244,7 +244,7 @@ impl<S: Store> Coordinator<S> {
             coordinator,
             outbox: outbox.clone(),
             letters: ends.letters,
-            files: Files::new(settings.files.clone()),
+            files: Files::new(settings.files),
         };
         let api = api::Api::new(api::Parts {
             commands,

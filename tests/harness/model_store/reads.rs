@@ -1,7 +1,7 @@
 //! What clients, timers and audits read.
 
 use super::*;
-use sagamore::store::IncidentKind;
+use sagamore::store::{ExecutionsOf, IncidentKind};
 use sagamore_interpreter::Status;
 use uuid::Uuid;
 
@@ -48,7 +48,12 @@ impl Tables {
         });
         let place = |row: &ExecutionTable| (floor(row.head.started_at), row.head.id);
         let is_shown = |row: &&ExecutionTable| {
-            row.head.start.machine_arn == filter.machine_arn
+            let start = &row.head.start;
+            let is_of = match &filter.of {
+                ExecutionsOf::Machine(arn) => start.machine_arn == *arn,
+                ExecutionsOf::MapRun(arn) => start.map_run.as_ref() == Some(arn),
+            };
+            is_of
                 && filter.status.is_none_or(|status| row.head.status == status)
                 && before.is_none_or(|before| place(row) < before)
         };

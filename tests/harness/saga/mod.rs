@@ -95,6 +95,7 @@ impl Saga {
             input: Payload::new(input),
             parent: None,
             block: None,
+            map_run: None,
         };
         let (mut execution, decision) = begin(&machine, ExecutionId::of(ARN), &start, now, &token)?;
         execution.take_touched();

@@ -146,11 +146,8 @@ impl Writer<'_> {
         match event {
             Event::ExecutionStarted { start, timeout_at } => {
                 let timeout = timeout_at.map(|at| format!(" timeout {}", self.time(at)));
-                format!(
-                    "ExecutionStarted {}{}",
-                    payload(&start.input),
-                    timeout.unwrap_or_default()
-                )
+                let timeout = timeout.unwrap_or_default();
+                format!("ExecutionStarted {}{timeout}", payload(&start.input))
             }
             Event::ExecutionSucceeded { output, is_kept } => {
                 let kept = if *is_kept { " kept" } else { "" };

@@ -72,6 +72,7 @@ impl<'a> Turn<'a> {
         let sender = Sender {
             head: &self.execution.head,
             task: Sequence(self.next_sequence().0 + u64::from(is_armed_first)),
+            map_run: self.map_run_of(runner, errand.resource)?,
         };
         let delivery = delivery::deliver(errand.resource, &errand.arguments, &sender);
         Ok(match delivery {
@@ -90,6 +91,15 @@ impl<'a> Turn<'a> {
                 Err(Failure::new("States.Runtime", cause))
             }
         })
+    }
+
+    /// The ARN of the Map Run that an item is of.
+    fn map_run_of(&self, runner: Runner, resource: &Resource) -> Result<Option<String>, Broken> {
+        let (Runner::State(scope), Resource::Item { label, .. }) = (runner, resource) else {
+            return Ok(None);
+        };
+        let run = self.around(scope)?;
+        Ok(Some(states::map_run_arn(&self.execution.head, label, run)))
     }
 
     /// Writes the attempt down; its name.

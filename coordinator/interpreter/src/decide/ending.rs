@@ -37,7 +37,7 @@ impl<'a> Turn<'a> {
         };
         self.record(Event::BranchSucceeded { scope, output })?;
         match self.scope(parent)?.phase {
-            Phase::Iterating(_) => states::besides_ended(self, parent),
+            Phase::Iterating(_) => states::besides_ended(self, scope, parent),
             _ => states::branch_ended(self, parent),
         }
     }

@@ -68,6 +68,13 @@ pub struct ResultWriter {
     pub runs: BlockId,
 }
 
+impl ResultWriter {
+    /// Whether the results have to be put together from the executions themselves.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.is_export || self.format.transformation == Transformation::None
+    }
+}
+
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultFormat {

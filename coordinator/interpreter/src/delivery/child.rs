@@ -23,6 +23,7 @@ pub(super) fn of_saga(machine: &str, sender: &Sender<'_>) -> Child {
         is_waited_for: true,
         depth: depth(sender, true),
         block: None,
+        map_run: None,
     }
 }
 
@@ -34,6 +35,7 @@ pub(super) fn of_item(label: &str, processor: BlockId, sender: &Sender<'_>) -> C
         is_waited_for: true,
         depth: depth(sender, true),
         block: Some(processor),
+        map_run: sender.map_run.clone(),
     }
 }
 
@@ -70,6 +72,7 @@ pub(super) fn start_execution(
         is_waited_for,
         depth: depth(sender, is_waited_for),
         block: None,
+        map_run: None,
     };
     Ok(Delivery::Sent {
         route: Route::Execution(child),

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::Parameters;
-use crate::definition::Dataset;
-use crate::effect::FileCall;
+use crate::definition::{Dataset, ResultWriter};
+use crate::effect::{FileCall, ItemsCall, ResultsCall};
 
 /// What `ItemReader` reads.
 ///
@@ -20,10 +20,36 @@ pub(crate) fn reading(
         Dataset::Objects => parameters.text("Prefix")?.unwrap_or_default(),
         _ => parameters.required_text("Key")?,
     };
-    Ok(FileCall::Read {
+    Ok(FileCall::Read(ItemsCall {
         dataset: dataset.clone(),
         bucket: parameters.required_text("Bucket")?.to_owned(),
         key: key.to_owned(),
         items_max,
-    })
+    }))
+}
+
+/// What `ResultWriter` writes.
+///
+/// # Errors
+/// As [`reading`].
+pub(crate) fn writing(
+    writer: &ResultWriter,
+    arguments: &Value,
+    map_run: String,
+) -> Result<FileCall, String> {
+    let (bucket, prefix) = match writer.is_export {
+        false => (None, String::new()),
+        true => {
+            let parameters = Parameters::of(arguments)?;
+            let bucket = parameters.required_text("Bucket")?.to_owned();
+            let prefix = parameters.text("Prefix")?.unwrap_or_default();
+            (Some(bucket), prefix.to_owned())
+        }
+    };
+    Ok(FileCall::Write(ResultsCall {
+        map_run,
+        bucket,
+        prefix,
+        format: writer.format,
+    }))
 }

@@ -16,7 +16,7 @@ use crate::history::Payload;
 use crate::ids::Sequence;
 
 pub(crate) use child::{is_nested_too_deep, started};
-pub(crate) use files::reading;
+pub(crate) use files::{reading, writing};
 pub(crate) use sdk::Call;
 pub(crate) use services::confirmed;
 
@@ -47,6 +47,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) head: &'a Head,
     /// The attempt.
     pub(crate) task: Sequence,
+    /// The ARN of the Map Run that it is in, for an item of one.
+    pub(crate) map_run: Option<String>,
 }
 
 /// What a Task with these arguments sends.

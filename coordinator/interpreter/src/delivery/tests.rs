@@ -20,6 +20,7 @@ fn head(name: &str, parent: Option<Parent>) -> Head {
         parent,
         arn: arn.clone(),
         block: None,
+        map_run: None,
     };
     let record = HistoryRecord {
         sequence: Sequence(1),
@@ -45,6 +46,7 @@ fn sent(resource: &str, arguments: Value, head: &Head) -> Result<Route, String> 
     let sender = Sender {
         head,
         task: Sequence(7),
+        map_run: None,
     };
     match deliver(resource, &Payload::new(arguments), &sender)? {
         Delivery::Sent { route, .. } => Ok(route),

@@ -404,6 +404,15 @@ pub struct TaskScheduled {
     pub receipt: Option<Payload>,
 }
 
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_one(number: &u32) -> bool {
+    *number == 1
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -428,13 +437,4 @@ mod tests {
         check(Some(Payload::new(Value::Null)));
         check(None);
     }
-}
-
-fn one() -> u32 {
-    1
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn is_one(number: &u32) -> bool {
-    *number == 1
 }

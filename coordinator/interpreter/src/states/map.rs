@@ -5,12 +5,13 @@ use uuid::Uuid;
 
 use super::data::{Flow, integer_of};
 use super::items::{input, items, items_of_run};
+use super::results::map_ended;
 use super::task::resource_of;
 use crate::decide::{Failure, Turn};
 use crate::definition::{BlockId, Count, ItemReader, Map, Percentage, Resource, State, StateKind};
 use crate::delivery;
 use crate::effect::FileCall;
-use crate::execution::{Broken, Items, Phase};
+use crate::execution::{Broken, Head, Items, Phase};
 use crate::history::{Event, Payload};
 use crate::ids::{Runner, ScopeId};
 use crate::limits::{CHILDREN_AT_ONCE_MAX, ITERATIONS_AT_ONCE_MAX};
@@ -66,7 +67,7 @@ fn begin(
     };
     let run = ScopeId(turn.show(Runner::State(scope), started)?);
     if map.is_distributed {
-        let arn = map_run_arn(turn, map, run)?;
+        let arn = map_run_of(turn, map, run)?;
         let previous = turn.execution.head.event_id;
         turn.show_after(previous, Event::MapRunStarted { run, arn })?;
     }
@@ -114,7 +115,7 @@ fn call_of_reader(
 }
 
 /// Begins a Task that the Map needs besides its iterations.
-fn begin_besides(
+pub(super) fn begin_besides(
     turn: &mut Turn<'_>,
     run: ScopeId,
     block: BlockId,
@@ -127,13 +128,25 @@ fn begin_besides(
     Ok(())
 }
 
-/// A Task is through that the Map needed besides its iterations.
-pub(crate) fn besides_ended(turn: &mut Turn<'_>, run: ScopeId) -> Result<(), Broken> {
+/// A Task is through that the Map needed besides its iterations: its items are read, or its results written.
+pub(crate) fn besides_ended(
+    turn: &mut Turn<'_>,
+    task: ScopeId,
+    run: ScopeId,
+) -> Result<(), Broken> {
     let scope = turn.around(run)?;
     let state = turn.state(&turn.position(scope)?.state)?;
     let StateKind::Map(map) = &state.kind else {
         return Err(Broken::new(format!("{} is no Map", state.name)));
     };
+    let block = turn.scope(task)?.block;
+    if map
+        .writer
+        .as_ref()
+        .is_some_and(|writer| writer.runs == block)
+    {
+        return map_ended(turn, run);
+    }
     let items = items_of_run(turn, run)?;
     let flow = Flow::new(turn, scope, state, None)?;
     let limits = items.and_then(|items| Ok((limits(&flow, map, &items)?, items)));
@@ -153,16 +166,22 @@ pub(crate) fn besides_ended(turn: &mut Turn<'_>, run: ScopeId) -> Result<(), Bro
 }
 
 /// The ARN of the Map Run whose iterations this scope holds.
-fn map_run_arn(turn: &Turn<'_>, map: &Map, run: ScopeId) -> Result<String, Broken> {
-    let state = turn.state(&turn.machine.block(map.runs).start_at)?;
-    let Some(Resource::Item { label, .. }) = resource_of(state) else {
-        return Err(Broken::new(format!("{} starts no executions", state.name)));
-    };
-    let head = &turn.execution.head;
+pub(crate) fn map_run_arn(head: &Head, label: &str, run: ScopeId) -> String {
     let id = Uuid::new_v5(&head.id.0, run.0.to_string().as_bytes());
-    let machine = &head.start.machine_arn;
-    let machine = machine.replacen(":stateMachine:", ":mapRun:", 1);
-    Ok(format!("{machine}/{label}:{id}"))
+    let machine = head
+        .start
+        .machine_arn
+        .replacen(":stateMachine:", ":mapRun:", 1);
+    format!("{machine}/{label}:{id}")
+}
+
+/// The same, by its Map.
+pub(super) fn map_run_of(turn: &Turn<'_>, map: &Map, run: ScopeId) -> Result<String, Broken> {
+    let state = turn.state(&turn.machine.block(map.runs).start_at)?;
+    match resource_of(state) {
+        Some(Resource::Item { label, .. }) => Ok(map_run_arn(&turn.execution.head, label, run)),
+        _ => Err(Broken::new(format!("{} starts no executions", state.name))),
+    }
 }
 
 /// Begins the next iteration, unless its input can't be made.
@@ -203,45 +222,6 @@ pub(crate) fn iteration(
     let first = turn.machine.block(block).start_at.clone();
     turn.enter_later(iteration, first, input);
     Ok(Ok(()))
-}
-
-/// All iterations are over: the Map is.
-pub(crate) fn map_ended(turn: &mut Turn<'_>, run: ScopeId) -> Result<(), Broken> {
-    let scope = turn.around(run)?;
-    let state = turn.state(&turn.position(scope)?.state)?;
-    let StateKind::Map(map) = &state.kind else {
-        return Err(Broken::new(format!("{} is no Map", state.name)));
-    };
-    let ended = turn.execution.inside_of(run).into_iter();
-    let outputs = ended.filter_map(|inside| {
-        match &turn
-            .execution
-            .scopes
-            .get(&inside)
-            .filter(|it| it.iteration.is_some())?
-            .phase
-        {
-            Phase::Ended(output) => Some((**output).clone()),
-            _ => None,
-        }
-    });
-    let result = Payload::new(Value::Array(outputs.collect()));
-    if map.is_distributed {
-        let last_event = turn.scope(run)?.last_event;
-        turn.show_after(last_event, Event::MapRunSucceeded { run })?;
-    }
-    let last_event = turn.scope(run)?.last_event;
-    turn.show_after(last_event, Event::MapStateSucceeded { scope })?;
-    let group = turn.group_of_ended();
-    let flow = Flow::new(turn, scope, state, None)?;
-    let selector = map.result_selector.as_ref();
-    match flow.exit(&result, selector, map.result_path.as_ref()) {
-        Ok(exit) => {
-            turn.arm_composite(scope, state, group, (result, exit.output.clone()))?;
-            turn.exit(scope, exit, &map.transition)
-        }
-        Err(failure) => turn.fail(scope, failure),
-    }
 }
 
 /// How many iterations there are at a time, and how many items may fail.

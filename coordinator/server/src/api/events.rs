@@ -45,7 +45,7 @@ type Shown = (String, Option<(String, Map<String, Value>)>);
 
 /// What Step Functions would show of an event.
 fn shown(event: &Event, region: &str) -> Option<Shown> {
-    let shown = match event {
+    Some(match event {
         Event::ExecutionStarted { start, .. } => started(start),
         Event::ExecutionSucceeded { output: result, .. } => execution("Succeeded", output(result)),
         Event::ExecutionEnded(ending) => ended(ending),
@@ -112,8 +112,7 @@ fn shown(event: &Event, region: &str) -> Option<Shown> {
         | Event::LedgerAbandoned
         | Event::IncidentRetried { .. }
         | Event::IncidentSettled { .. } => return None,
-    };
-    Some(shown)
+    })
 }
 
 /// What Step Functions would show of what becomes of a Task.

@@ -7,8 +7,8 @@ use super::machines;
 use super::pages::{key_token, page_size, read_key};
 use super::router::Api;
 use crate::commands::arn::ARN_CHARACTERS_MAX;
-use crate::commands::{ApiError, Members, epoch_seconds, execution_id};
-use crate::store::{ExecutionFilter, ExecutionRow, PageKey, Store};
+use crate::commands::{ApiError, Members, epoch_seconds, execution_id, map_run_arn};
+use crate::store::{ExecutionFilter, ExecutionRow, ExecutionsOf, PageKey, Store};
 
 /// DescribeExecution, with one member of our own: `compensation: {status, pending, incidents}`.
 pub(super) async fn describe<S: Store>(
@@ -19,17 +19,15 @@ pub(super) async fn describe<S: Store>(
     Ok(description(&row.head))
 }
 
-/// ListExecutions: those of one machine, newest first.
+/// ListExecutions: those of one machine or Map Run, newest first.
 pub(super) async fn list<S: Store>(api: &Api<S>, members: Members<'_>) -> Result<Value, ApiError> {
     let size = page_size(members)?;
     let after = read_key(members, TOKEN_CHARACTERS_MAX, LIST)?;
     let status = members.word("statusFilter", &STATUSES.map(|(word, _)| word))?;
-    if members.get("mapRunArn").is_some() {
-        return Err(ApiError::validation(
-            "This version of Sagamore has no Map Runs: give 'stateMachineArn'",
-        ));
-    }
-    let machine = machines::find(api, members).await?;
+    let of = match members.text("mapRunArn", ARN_CHARACTERS_MAX)? {
+        Some(arn) => ExecutionsOf::MapRun(map_run_arn(arn)?.to_owned()),
+        None => ExecutionsOf::Machine(machines::find(api, members).await?.arn),
+    };
     let status = match status.and_then(|word| STATUSES.iter().find(|(known, _)| *known == word)) {
         // Nothing is ever redriven.
         Some((_, None)) => return Ok(json!({ "executions": [] })),
@@ -37,7 +35,7 @@ pub(super) async fn list<S: Store>(api: &Api<S>, members: Members<'_>) -> Result
         None => None,
     };
     let filter = ExecutionFilter {
-        machine_arn: machine.arn,
+        of,
         status,
         after,
         limit: size + 1,
@@ -102,6 +100,9 @@ fn item(head: &Head) -> Value {
         "startDate": epoch_seconds(head.started_at),
         "redriveCount": 0,
     });
+    if let Some(map_run) = &head.start.map_run {
+        item["mapRunArn"] = json!(map_run);
+    }
     if let Some(stopped_at) = head.stopped_at {
         item["stopDate"] = epoch_seconds(stopped_at);
     }

@@ -39,6 +39,14 @@ pub fn execution_id(arn: &str) -> Result<ExecutionId, ApiError> {
     resource(arn, "execution").map(|_| ExecutionId::of(arn))
 }
 
+/// The ARN of a Map Run, which is known by it.
+///
+/// # Errors
+/// `InvalidArn`: it is no ARN, or one of something else.
+pub fn map_run_arn(arn: &str) -> Result<&str, ApiError> {
+    resource(arn, "mapRun").map(|_| arn)
+}
+
 /// What stands behind the resource type, which has to be `kind`.
 fn resource<'a>(arn: &'a str, kind: &str) -> Result<&'a str, ApiError> {
     let mut parts = arn.splitn(7, ':');

@@ -14,7 +14,7 @@ mod start;
 pub(crate) mod stop;
 
 pub use answer::epoch_seconds;
-pub use arn::{MachineArn, execution_id, machine_arn};
+pub use arn::{MachineArn, execution_id, machine_arn, map_run_arn};
 pub use error::ApiError;
 pub use members::Members;
 pub use name::check_name;

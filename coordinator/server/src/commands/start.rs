@@ -148,6 +148,7 @@ impl<S: Store> Commands<S> {
         start.arn.clone_from(&arn);
         start.machine_arn.clone_from(&child.machine_arn);
         start.block = Some(block);
+        start.map_run.clone_from(&child.map_run);
         let request = Request {
             execution: ExecutionId::of(&arn),
             input: Input::Start(start),
@@ -228,6 +229,7 @@ pub fn start_request(
         input,
         parent,
         block: None,
+        map_run: None,
     };
     let request = Request {
         machine: Some(machine),

@@ -60,10 +60,10 @@ impl<R: BufRead> Records<R> {
                 return Err(format!("line {}: a record is too large", self.line));
             }
             open.read(&line, self.delimiter);
-            if !open.is_quoted {
-                if let Some(record) = std::mem::take(&mut open).finish() {
-                    return Ok(Some(record));
-                }
+            if !open.is_quoted
+                && let Some(record) = std::mem::take(&mut open).finish()
+            {
+                return Ok(Some(record));
             }
         }
         // A quote that nothing closes holds the rest of the file.

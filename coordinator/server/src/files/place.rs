@@ -22,6 +22,35 @@ pub(super) fn file(root: &Path, bucket: &str, key: &str) -> Result<PathBuf, Stri
     }
 }
 
+/// The directory of a prefix in a bucket, made where it is missing.
+pub(super) fn directory(root: &Path, bucket: &str, prefix: &str) -> Result<PathBuf, String> {
+    let directory = self::bucket(root, bucket)?;
+    if !is_inside(prefix) {
+        return Err(format!(
+            "The prefix '{prefix}' is not valid: it is a path in its bucket, without '.', '..' or an empty name"
+        ));
+    }
+    let unwritable = |error: io::Error| format!("'{bucket}/{prefix}' can't be made: {error}");
+    // Step by step, for a link on the way must not lead the rest elsewhere.
+    let mut made = directory.clone();
+    for name in prefix.split('/') {
+        made.push(name);
+        match std::fs::create_dir(&made) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(unwritable(error));
+            }
+            _ => {}
+        }
+        made = made.canonicalize().map_err(unwritable)?;
+        if !made.starts_with(&directory) {
+            return Err(format!(
+                "The prefix '{prefix}' leads out of the bucket '{bucket}'"
+            ));
+        }
+    }
+    Ok(made)
+}
+
 /// The directory of a bucket.
 pub(super) fn bucket(root: &Path, bucket: &str) -> Result<PathBuf, String> {
     if bucket.is_empty() || bucket.contains('/') || !is_inside(bucket) {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+use sagamore_interpreter::ItemsCall;
 use sagamore_interpreter::definition::Dataset;
 use sagamore_interpreter::limits::is_payload_too_deep;
 use serde_json::{Map, Value};
@@ -18,14 +19,18 @@ pub(super) struct Taken {
     bytes: usize,
 }
 
-/// The items of a dataset, at most so many; else why they can't be read.
-pub(super) fn items(
-    root: &Path,
-    (bucket, key): (&str, &str),
-    dataset: &Dataset,
-    items_max: usize,
-) -> Result<Vec<Value>, String> {
-    let mut taken = Taken::new(items_max);
+/// The items of a dataset; else why they can't be read.
+pub(super) fn items(root: &Path, call: &ItemsCall) -> Result<Vec<Value>, String> {
+    let ItemsCall {
+        dataset,
+        bucket,
+        key,
+        items_max,
+    } = call;
+    let mut taken = Taken::new(match items_max {
+        0 => usize::MAX,
+        most => usize::try_from(*most).unwrap_or(usize::MAX),
+    });
     if *dataset == Dataset::Objects {
         list::objects(&place::bucket(root, bucket)?, key, &mut taken)?;
         return Ok(taken.items);

@@ -1,10 +1,14 @@
 use std::fs;
 use std::path::PathBuf;
 
-use sagamore_interpreter::definition::Dataset;
+use sagamore_interpreter::definition::{Dataset, ResultFormat, Transformation};
+use sagamore_interpreter::{
+    Event, Execution, ExecutionId, Head, HistoryRecord, Sequence, Start, Status,
+};
 use serde_json::json;
 
 use super::*;
+use crate::store::RevisionId;
 
 /// A directory of files that goes with its test.
 struct Root(PathBuf);
@@ -27,19 +31,22 @@ impl Root {
         dataset: Dataset,
         items_max: u32,
     ) -> Result<Value, String> {
-        let call = FileCall::Read {
-            dataset,
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            items_max,
-        };
-        answer(Some(&self.0), call).map(Value::Array)
+        read::items(&self.0, &call(bucket, key, dataset, items_max)).map(Value::Array)
     }
 }
 
 impl Drop for Root {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn call(bucket: &str, key: &str, dataset: Dataset, items_max: u32) -> ItemsCall {
+    ItemsCall {
+        dataset,
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+        items_max,
     }
 }
 
@@ -192,15 +199,143 @@ fn nothing_outside_of_the_bucket_is_read() {
 
 #[tokio::test]
 async fn without_a_directory_the_map_is_told_how_to_get_one() {
-    let call = FileCall::Read {
-        dataset: Dataset::JsonLines,
-        bucket: "b".to_owned(),
-        key: "k".to_owned(),
-        items_max: 0,
+    let refused = Files::new(None)
+        .read(call("b", "k", Dataset::JsonLines, 0))
+        .await;
+    assert_eq!(refused, Err(NO_FILES.to_owned()));
+}
+
+/// An execution of a Map Run that has ended.
+fn ended(name: &str, output: Option<Value>) -> ExecutionRow {
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let arn = format!("arn:aws:states:r:a:execution:m/each:{name}");
+    let start = Start {
+        name: name.to_owned(),
+        machine_arn: "arn:aws:states:r:a:stateMachine:m/each".to_owned(),
+        machine_name: "m".to_owned(),
+        role_arn: String::new(),
+        input: Payload::new(json!({ "of": name })),
+        parent: None,
+        block: None,
+        map_run: Some(MAP_RUN.to_owned()),
+        arn: arn.clone(),
     };
-    let Reply::Failure { error, cause, .. } = Files::new(None).answer(call).await else {
-        panic!("there is nothing to read");
+    let record = HistoryRecord {
+        sequence: Sequence(1),
+        at,
+        event_id: Some(1),
+        previous_event_id: 0,
+        event: Event::ExecutionStarted {
+            start: Box::new(start),
+            timeout_at: None,
+        },
     };
-    assert_eq!(error, "States.ItemReaderFailed");
-    assert_eq!(cause.as_deref(), Some(NO_FILES));
+    let begun = Execution::begin(ExecutionId::of(&arn), &record).expect("it begins");
+    let is_success = output.is_some();
+    let head = Head {
+        status: if is_success {
+            Status::Succeeded
+        } else {
+            Status::Failed
+        },
+        stopped_at: Some(at),
+        output: output.map(Payload::new),
+        error: (!is_success).then(|| "Bad".to_owned()),
+        ..begun.head
+    };
+    let revision = RevisionId(uuid::Uuid::nil());
+    ExecutionRow { head, revision }
+}
+
+const MAP_RUN: &str = "arn:aws:states:r:a:mapRun:m/each:42";
+
+fn results_call(prefix: &str, transformation: Transformation, is_lines: bool) -> ResultsCall {
+    ResultsCall {
+        map_run: MAP_RUN.to_owned(),
+        bucket: Some("out".to_owned()),
+        prefix: prefix.to_owned(),
+        format: ResultFormat {
+            transformation,
+            is_lines,
+        },
+    }
+}
+
+#[test]
+fn results_are_files_by_their_status_and_a_manifest() {
+    let root = Root::new(&[("out/.keep", "")]);
+    let rows = [
+        ended("one", Some(json!([1, 2]))),
+        ended("two", None),
+        ended("three", Some(json!("x"))),
+    ];
+    let written = |call: &ResultsCall| {
+        let results = Results::of(&rows, call.format.transformation);
+        results.export(&root.0, call).expect("there is room")
+    };
+    let text = |key: &str| fs::read_to_string(root.0.join("out").join(key)).expect("it is there");
+
+    let answer = written(&results_call("jobs/", Transformation::Flatten, true));
+    assert_eq!(
+        answer,
+        json!({ "MapRunArn": MAP_RUN, "ResultWriterDetails": { "Bucket": "out", "Key": "jobs/42/manifest.json" } })
+    );
+    let manifest: Value = serde_json::from_str(&text("jobs/42/manifest.json")).expect("JSON");
+    let failed = text("jobs/42/FAILED_0.jsonl");
+    assert_eq!(
+        manifest,
+        json!({
+            "DestinationBucket": "out",
+            "MapRunArn": MAP_RUN,
+            "ResultFiles": {
+                "FAILED": [{ "Key": "jobs/42/FAILED_0.jsonl", "Size": failed.len() }],
+                "PENDING": [],
+                "SUCCEEDED": [{ "Key": "jobs/42/SUCCEEDED_0.jsonl", "Size": 8 }],
+            },
+        })
+    );
+    assert_eq!(text("jobs/42/SUCCEEDED_0.jsonl"), "1\n2\n\"x\"\n");
+
+    written(&results_call("", Transformation::None, false));
+    let whole: Value = serde_json::from_str(&text("42/SUCCEEDED_0.json")).expect("JSON");
+    let date = "1970-01-01T00:00:00.000Z";
+    assert_eq!(
+        whole[1],
+        json!({
+            "ExecutionArn": "arn:aws:states:r:a:execution:m/each:three",
+            "Input": "{\"of\":\"three\"}",
+            "InputDetails": { "Included": true },
+            "Name": "three",
+            "Output": "\"x\"",
+            "OutputDetails": { "Included": true },
+            "RedriveCount": 0,
+            "RedriveStatus": "NOT_REDRIVABLE",
+            "StartDate": date,
+            "StateMachineArn": "arn:aws:states:r:a:stateMachine:m/each",
+            "Status": "SUCCEEDED",
+            "StopDate": date,
+        })
+    );
+    let left = fs::read_dir(root.0.join("out/42")).expect("it is there");
+    assert_eq!(left.count(), 3, "nothing unfinished is left");
+}
+
+#[test]
+fn nothing_is_written_outside_of_the_bucket() {
+    let root = Root::new(&[("out/.keep", ""), ("secret/t", "")]);
+    std::os::unix::fs::symlink("../secret", root.0.join("out/link")).expect("a link can be made");
+    let refused = |prefix: &str| {
+        let call = results_call(prefix, Transformation::None, false);
+        let results = Results::of(&[], Transformation::None);
+        results.export(&root.0, &call).expect_err("it is outside")
+    };
+    assert_eq!(
+        refused("link/x"),
+        "The prefix 'link/x/42' leads out of the bucket 'out'"
+    );
+    for prefix in ["..", "../secret", "/etc", "a/../b", "a//b"] {
+        assert!(refused(prefix).contains("is not valid"), "{prefix}");
+    }
+    let secret = fs::read_dir(root.0.join("secret")).expect("it is there");
+    assert_eq!(secret.count(), 1);
 }

@@ -371,14 +371,23 @@ pub struct PageKey {
 /// Which executions a list shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutionFilter {
-    /// Those of this machine.
-    pub machine_arn: String,
+    /// Whose.
+    pub of: ExecutionsOf,
     /// Those with this status.
     pub status: Option<Status>,
     /// Those behind this key (start time, then execution id as text), newest first.
     pub after: Option<PageKey>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// Which executions stand together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExecutionsOf {
+    /// Those of the machine with this ARN.
+    Machine(String),
+    /// Those of the Map Run with this ARN.
+    MapRun(String),
 }
 
 /// A task or review that is open.

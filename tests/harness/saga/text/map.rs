@@ -45,6 +45,12 @@ pub(super) fn map(event: &Event) -> String {
             within(*scope),
             failure(error, cause.as_ref())
         ),
+        other => iteration(other),
+    }
+}
+
+fn iteration(event: &Event) -> String {
+    match event {
         Event::MapIterationStarted {
             run, index, name, ..
         } => format!("{}MapIterationStarted {name} {index}", within(*run)),

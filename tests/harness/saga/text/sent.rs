@@ -19,12 +19,21 @@ pub(super) fn route(route: &Route, is_told: bool) -> String {
             };
             format!("execution:{machine}:{}{waits}", child.name)
         }
-        Route::Files(FileCall::Read {
-            dataset,
-            bucket,
-            key,
-            items_max,
-        }) => format!("files: read {bucket}/{key} as {dataset:?}, {items_max} items"),
+        Route::Files(FileCall::Read(call)) => format!(
+            "files: read {}/{} as {:?}, {} items",
+            call.bucket, call.key, call.dataset, call.items_max
+        ),
+        Route::Files(FileCall::Write(call)) => format!(
+            "files: write to {}/{} {:?} {}",
+            call.bucket.as_deref().unwrap_or("-"),
+            call.prefix,
+            call.format.transformation,
+            if call.format.is_lines {
+                "lines"
+            } else {
+                "array"
+            }
+        ),
     }
 }
 

@@ -63,6 +63,12 @@ impl Execution {
                 self.follow(record, Runner::State(*scope))?;
                 self.gather(*scope, record.sequence)
             }
+            iteration => self.apply_iteration(record, iteration),
+        }
+    }
+
+    fn apply_iteration(&mut self, record: &HistoryRecord, event: &Event) -> Result<(), Broken> {
+        match event {
             Event::MapIterationStarted {
                 run, block, index, ..
             } => self.start_iteration(record, *run, *block, *index),

@@ -1,13 +1,13 @@
 //! Executions as clients see them: one, a page of many, their history.
 
-use sagamore_interpreter::{ExecutionId, HistoryRecord, Status};
+use sagamore_interpreter::{ExecutionId, HistoryRecord};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::fault::fault;
 use crate::store::convert::number;
 use crate::store::rows::{ExecutionColumns, event_page, execution_row, page_start, records, shown};
-use crate::store::{Error, ExecutionFilter, ExecutionRow};
+use crate::store::{Error, ExecutionFilter, ExecutionRow, ExecutionsOf};
 
 /// See [`Store::execution`](crate::store::Store::execution).
 pub(super) async fn execution(
@@ -29,49 +29,37 @@ pub(super) async fn executions(
     filter: &ExecutionFilter,
 ) -> Result<Vec<ExecutionRow>, Error> {
     let (at, id) = page_start(filter);
-    let rows = match filter.status {
-        Some(status) => page_by_status(pool, filter, status, at, id).await,
-        None => page(pool, filter, at, id).await,
-    };
-    rows?.into_iter().map(execution_row).collect()
-}
-
-async fn page(
-    pool: &PgPool,
-    filter: &ExecutionFilter,
-    at: i64,
-    id: Uuid,
-) -> Result<Vec<ExecutionColumns>, Error> {
-    const SQL: &str = "SELECT id, revision, start, head FROM executions
-        WHERE machine_arn = $1 AND (started_at, id) < ($2, $3) ORDER BY started_at DESC, id DESC LIMIT $4";
-    let query = sqlx::query_as(SQL)
-        .bind(&filter.machine_arn)
+    let (ExecutionsOf::Machine(of) | ExecutionsOf::MapRun(of)) = &filter.of;
+    let mut query = sqlx::query_as(page(filter))
+        .bind(of.as_str())
         .bind(at)
         .bind(id)
         .bind(i64::from(filter.limit));
-    query.fetch_all(pool).await.map_err(fault)
+    if let Some(status) = filter.status {
+        query = query.bind(status.as_str());
+    }
+    let rows: Vec<ExecutionColumns> = query.fetch_all(pool).await.map_err(fault)?;
+    rows.into_iter().map(execution_row).collect()
 }
 
-/// A statement of its own, so that its plan may use the index that has the status.
-async fn page_by_status(
-    pool: &PgPool,
-    filter: &ExecutionFilter,
-    status: Status,
-    at: i64,
-    id: Uuid,
-) -> Result<Vec<ExecutionColumns>, Error> {
-    const SQL: &str = "SELECT id, revision, start, head FROM executions
-        WHERE machine_arn = $1 AND status = $5 AND (started_at, id) < ($2, $3) ORDER BY started_at DESC, id DESC LIMIT $4";
-    let query = sqlx::query_as(SQL)
-        .bind(&filter.machine_arn)
-        .bind(at)
-        .bind(id)
-        .bind(i64::from(filter.limit));
-    query
-        .bind(status.as_str())
-        .fetch_all(pool)
-        .await
-        .map_err(fault)
+/// A statement for each, so that its plan may use the index that fits it.
+fn page(filter: &ExecutionFilter) -> &'static str {
+    macro_rules! page {
+        ($of:literal) => {
+            concat!(
+                "SELECT id, revision, start, head FROM executions
+                WHERE ",
+                $of,
+                " AND (started_at, id) < ($2, $3) ORDER BY started_at DESC, id DESC LIMIT $4"
+            )
+        };
+    }
+    match (&filter.of, filter.status) {
+        (ExecutionsOf::Machine(_), None) => page!("machine_arn = $1"),
+        (ExecutionsOf::Machine(_), Some(_)) => page!("machine_arn = $1 AND status = $5"),
+        (ExecutionsOf::MapRun(_), None) => page!("map_run = $1"),
+        (ExecutionsOf::MapRun(_), Some(_)) => page!("map_run = $1 AND status = $5"),
+    }
 }
 
 /// See [`Store::events`](crate::store::Store::events).

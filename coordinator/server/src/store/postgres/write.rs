@@ -30,9 +30,9 @@ pub(super) async fn write(connection: &mut PgConnection, writes: &Writes) -> Res
 
 async fn insert_executions(connection: &mut PgConnection, rows: &[StartRow]) -> Result<(), Error> {
     const SQL: &str = "INSERT INTO executions
-            (version, id, revision, arn, machine_arn, name, status, started_at, stopped_at, start, head)
+            (version, id, revision, arn, machine_arn, name, status, started_at, stopped_at, start, head, map_run)
         SELECT 1, * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-            $8::bigint[], $9::text[], $10::text[])";
+            $8::bigint[], $9::text[], $10::text[], $11::text[])";
     let query = sqlx::query(SQL)
         .bind(column(rows, |row| row.id))
         .bind(column(rows, |row| row.revision))
@@ -43,7 +43,8 @@ async fn insert_executions(connection: &mut PgConnection, rows: &[StartRow]) -> 
         .bind(column(rows, |row| row.started_at))
         .bind(column(rows, |row| row.stopped_at))
         .bind(column(rows, |row| row.start.as_str()))
-        .bind(column(rows, |row| row.head.as_str()));
+        .bind(column(rows, |row| row.head.as_str()))
+        .bind(column(rows, |row| row.map_run.as_deref()));
     let done = query.execute(connection).await;
     done.map_err(|error| start_fault(error, fault))?;
     Ok(())

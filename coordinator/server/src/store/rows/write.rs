@@ -57,6 +57,8 @@ pub struct StartRow {
     pub machine_arn: String,
     /// Its name.
     pub name: String,
+    /// The Map Run that it is of.
+    pub map_run: Option<String>,
     /// Its status.
     pub status: &'static str,
     /// When it began.
@@ -198,6 +200,7 @@ impl Rows {
             arn: head.start.arn.clone(),
             machine_arn: head.start.machine_arn.clone(),
             name: head.start.name.clone(),
+            map_run: head.start.map_run.clone(),
             status,
             started_at: micros(head.started_at),
             stopped_at,
@@ -262,6 +265,7 @@ fn head_json(head: &Head) -> Result<String, Error> {
         input: Payload::default(),
         parent: None,
         block: None,
+        map_run: None,
     };
     json(&Head {
         start,

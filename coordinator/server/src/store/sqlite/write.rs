@@ -68,8 +68,8 @@ async fn write_executions(connection: &mut SqliteConnection, rows: &Rows) -> Res
 
 async fn insert_execution(connection: &mut SqliteConnection, row: &StartRow) -> Result<(), Error> {
     const SQL: &str = "INSERT INTO executions
-            (version, id, revision, arn, machine_arn, name, status, started_at, stopped_at, head)
-        VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9)";
+            (version, id, revision, arn, machine_arn, name, status, started_at, stopped_at, head, map_run)
+        VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let query = sqlx::query(SQL)
         .bind(row.id)
         .bind(row.revision)
@@ -80,7 +80,8 @@ async fn insert_execution(connection: &mut SqliteConnection, row: &StartRow) -> 
         .bind(row.status)
         .bind(row.started_at)
         .bind(row.stopped_at)
-        .bind(row.head.as_str());
+        .bind(row.head.as_str())
+        .bind(row.map_run.as_deref());
     let done = query.execute(connection).await;
     done.map_err(|error| start_fault(error, fault))?;
     Ok(())

@@ -1,0 +1,120 @@
+//! Distributed Maps on files: items that are read, results that are written.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sagamore_tests::live::{Coordinator, in_world};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn rows_of_a_file_go_through_a_service_and_what_came_of_them_into_files() -> Result<()> {
+    in_world(async |world| {
+        let files = tempfile()?;
+        write(
+            &files,
+            "loans/may.csv",
+            "name,amount\nada,5\nbob,\"1,000\"\neve,7\n",
+        )?;
+        std::fs::create_dir_all(files.join("results"))?;
+        let given = files.display().to_string();
+        let settings = [("SAGAMORE_FILES", given.as_str())];
+        let coordinator = Coordinator::start(world, &settings).await?;
+        let queue = world.queue("score").await?;
+        let machine = coordinator.client.create("may", &machine(&queue)).await?;
+        let execution = coordinator
+            .client
+            .start(&machine, &json!({ "month": "may" }))
+            .await?;
+        let mut asked = Vec::new();
+        for _ in 0..3 {
+            asked.push(world.broker.take(&queue).await?);
+        }
+        // What was read is kept: the file is not asked again.
+        coordinator.process.kill().await?;
+        write(&files, "loans/may.csv", "")?;
+        let coordinator = Coordinator::start(world, &settings).await?;
+        for task in &asked {
+            let row: Value = serde_json::from_slice(&task.delivery.data)?;
+            let answer = match row["amount"].as_str() {
+                Some("7") => (Some("failure"), json!({ "error": "Bad", "cause": "seven" })),
+                _ => (None, json!([row["name"]])),
+            };
+            let body = answer.1.to_string();
+            world.broker.reply(task, answer.0, body.as_bytes()).await?;
+        }
+        let ended = coordinator.client.ended(&execution, END_MAX).await?;
+        assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
+        let output = ended["output"].as_str().unwrap_or_default();
+        let output: Value = serde_json::from_str(output)?;
+        let details = &output["ResultWriterDetails"];
+        let key = details["Key"].as_str().context("a key")?;
+        let manifest = read(&files, &format!("results/{key}"))?;
+        assert_eq!(manifest["MapRunArn"], output["MapRunArn"]);
+        let listed = |status: &str| {
+            let key = manifest["ResultFiles"][status][0]["Key"].as_str();
+            read(&files, &format!("results/{}", key.unwrap_or_default()))
+        };
+        let names = |results: &Value, member: &str| {
+            let results = results.as_array().cloned().unwrap_or_default();
+            let mut names: Vec<String> = results.iter().map(|it| it[member].to_string()).collect();
+            names.sort();
+            names.join(" ")
+        };
+        assert_eq!(
+            names(&listed("SUCCEEDED")?, "Output"),
+            r#""[\"ada\"]" "[\"bob\"]""#
+        );
+        assert_eq!(names(&listed("FAILED")?, "Cause"), r#""seven""#);
+        let run = json!({ "mapRunArn": output["MapRunArn"], "statusFilter": "SUCCEEDED" });
+        let of_run = coordinator.client.call("ListExecutions", &run).await?;
+        assert_eq!(of_run["executions"].as_array().map(Vec::len), Some(2));
+        assert_eq!(of_run["executions"][0]["mapRunArn"], output["MapRunArn"]);
+        std::fs::remove_dir_all(files)?;
+        coordinator.stop().await
+    })
+    .await
+}
+
+fn machine(queue: &str) -> Value {
+    let each = json!({
+        "Type": "Map",
+        "Label": "each",
+        "ToleratedFailurePercentage": 40,
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": { "InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW" },
+            "Parameters": { "Bucket": "loans", "Key.$": "States.Format('{}.csv', $.month)" },
+        },
+        "ItemProcessor": {
+            "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+            "StartAt": "Score",
+            "States": { "Score": { "Type": "Task", "Resource": format!("queue:{queue}"), "End": true } },
+        },
+        "ResultWriter": {
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Parameters": { "Bucket": "results", "Prefix": "scores" },
+        },
+        "End": true,
+    });
+    json!({ "StartAt": "Each", "States": { "Each": each } })
+}
+
+fn tempfile() -> Result<PathBuf> {
+    let directory = std::env::temp_dir().join(format!("sagamore-files-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&directory)?;
+    Ok(directory)
+}
+
+fn write(files: &Path, key: &str, text: &str) -> Result<()> {
+    let file = files.join(key);
+    std::fs::create_dir_all(file.parent().context("it is in a bucket")?)?;
+    Ok(std::fs::write(file, text)?)
+}
+
+fn read(files: &Path, key: &str) -> Result<Value> {
+    let text = std::fs::read_to_string(files.join(key)).with_context(|| key.to_owned())?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+const END_MAX: Duration = Duration::from_secs(60);
