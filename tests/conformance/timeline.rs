@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
+use sagamore_interpreter::execution::Activity;
 use sagamore_interpreter::{
-    Child, ChildEnd, ClaimedEffect, Decision, Ignored, Input, Payload, Reply, Route, Sequence,
-    Status,
+    Child, ChildEnd, ClaimedEffect, Decision, Ignored, Input, Payload, Reply, Route, Scope,
+    Sequence, Status,
 };
 use sagamore_tests::saga::Saga;
 use sagamore_tests::saga::text::Writer;
@@ -290,7 +291,8 @@ impl Run {
     }
 
     fn task(&mut self, attempt: &Attempt) -> Result<Sequence> {
-        let sent = &self.saga()?.dispatched;
+        let saga = self.saga()?;
+        let sent = &saga.dispatched;
         let mut attempts = sent
             .iter()
             .filter(|(_, dispatch)| dispatch.state == attempt.state);
@@ -298,8 +300,17 @@ impl Run {
             Some(number) => attempts.nth(number - 1),
             None => attempts.next_back(),
         };
-        let (task, _) = found.with_context(|| format!("{} was not sent", attempt.state))?;
-        Ok(*task)
+        // What only waits for its token was not sent.
+        let mut positions = saga.execution.scopes.values().filter_map(Scope::position);
+        let waiting = || {
+            let position = positions.find(|it| it.state.as_str() == attempt.state)?;
+            match &position.activity {
+                Activity::Task(flight) => Some(flight.task),
+                _ => None,
+            }
+        };
+        let found = found.map(|(task, _)| *task).or_else(waiting);
+        found.with_context(|| format!("{} was not sent", attempt.state))
     }
 }
 

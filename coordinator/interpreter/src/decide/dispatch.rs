@@ -159,8 +159,18 @@ impl<'a> Turn<'a> {
                 body,
                 ..
             } => (route, is_told, body),
-            Delivery::Told { events, answer } => {
-                return self.tell_all(runner, task, events, answer);
+            Delivery::Told {
+                events,
+                answer,
+                waits,
+            } => {
+                let answer = self.tell_all(events, answer);
+                let due = heartbeat_due(self.now, errand.heartbeat_seconds, deadline);
+                return match answer {
+                    Ok(answer) if waits => self.await_callback(runner, task, answer, due),
+                    Ok(result) => self.task_succeeded(runner, task, &result),
+                    Err((failure, outcome)) => self.attempt_failed(runner, task, failure, outcome),
+                };
             }
         };
         if let Route::Review(_) = route {
@@ -192,30 +202,47 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// The Task is over at once, for what it says is written down with the turn.
+    /// What the Task says is written down with the turn.
     fn tell_all(
         &mut self,
-        runner: Runner,
-        task: Sequence,
         events: Vec<CustomEvent>,
         answer: Result<Payload, (String, String)>,
-    ) -> Result<(), Broken> {
+    ) -> Result<Payload, (Failure, Outcome)> {
         let is_told_in_part = !events.is_empty();
         for event in events {
             self.announce(Announcement::Event(Box::new(event)));
         }
-        match answer {
-            Ok(result) => self.task_succeeded(runner, task, &result),
-            Err((error, cause)) => {
-                let failure = Failure::new(&error, cause);
-                // Those events that are well-formed are out.
-                let outcome = match is_told_in_part {
-                    true => Outcome::Committed,
-                    false => Outcome::NotExecuted,
-                };
-                self.attempt_failed(runner, task, failure, outcome)
-            }
-        }
+        answer.map_err(|(error, cause)| {
+            // Those events that are well-formed are out.
+            let outcome = match is_told_in_part {
+                true => Outcome::Committed,
+                false => Outcome::NotExecuted,
+            };
+            (Failure::new(&error, cause), outcome)
+        })
+    }
+
+    /// Nobody gets a message: whoever listened to what was said may answer.
+    fn await_callback(
+        &mut self,
+        runner: Runner,
+        task: Sequence,
+        submitted: Payload,
+        due: Timestamp,
+    ) -> Result<(), Broken> {
+        let resource = self.resource(runner)?.to_string();
+        let submitted = Event::TaskSubmitted {
+            runner,
+            resource,
+            output: Some(submitted),
+        };
+        self.show(runner, submitted)?;
+        self.open(Wait {
+            wait: task,
+            due: Some(due),
+            kind: WaitKind::Timer,
+        });
+        Ok(())
     }
 
     /// Writes the undo of a step down before its first attempt leaves (invariant 1).

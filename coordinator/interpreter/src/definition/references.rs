@@ -44,7 +44,8 @@ fn read_fields(node: Node<'_>, language: QueryLanguage, names: &mut BTreeSet<Str
         match name {
             "Branches" | "ItemProcessor" | "Iterator" | "Result" | "Comment" => {}
             _ if language == QueryLanguage::Jsonata => read_jsonata(field, names),
-            "Parameters" | "ResultSelector" | "ItemSelector" | "BatchInput" | "Assign" => {
+            "Parameters" | "ResultSelector" | "ItemSelector" | "BatchInput" | "Credentials"
+            | "Assign" => {
                 read_template(field, names);
             }
             _ => match field.content() {

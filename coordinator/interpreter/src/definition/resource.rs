@@ -164,6 +164,10 @@ impl Resource {
             },
             ("states", "", "") => Integration::parse(text, resource).map(Resource::Integration),
             ("states", ..) if resource.starts_with("activity:") => Err(not_run(text)),
+            // Some write where the service is; that is for the adapter to know.
+            ("states", ..) if resource.starts_with("aws-sdk:") => {
+                Integration::parse(text, resource).map(Resource::Integration)
+            }
             _ => Err(no_arn(text)),
         }
     }
@@ -188,8 +192,7 @@ impl Integration {
             "lambda:invoke" if waits_only => Action::Invoke,
             "sqs:sendMessage" if waits_only => Action::SendMessage,
             "sns:publish" if waits_only => Action::Publish,
-            "events:putEvents" if pattern == Pattern::Response => Action::PutEvents,
-            "events:putEvents" if pattern == Pattern::Callback => return Err(not_run(text)),
+            "events:putEvents" if waits_only => Action::PutEvents,
             "lambda:invoke" | "sqs:sendMessage" | "sns:publish" | "events:putEvents" => {
                 let problem = format!("Value is not a valid resource: '{}'", excerpt(text));
                 return Err((
@@ -400,7 +403,6 @@ mod tests {
         for text in [
             "http:invoke",
             "arn:aws:states:::http:invoke",
-            "arn:aws:states:::events:putEvents.waitForTaskToken",
             "arn:aws:states:us-east-1:123456789012:activity:a",
         ] {
             check(text, Err(&not_run(text)));

@@ -2,8 +2,8 @@
 
 use super::compensation::parse_compensate;
 use super::document::Node;
-use super::fault::Faults;
-use super::fields::{Fields, integer, path};
+use super::fault::{FaultCode, Faults};
+use super::fields::{Fields, integer, path, wrong_type};
 use super::handover::Written;
 use super::recovery::{parse_catch, parse_retry};
 use super::resource::parse_resource;
@@ -122,6 +122,7 @@ pub(super) fn parse_task(node: Node<'_>, faults: &mut Faults) -> Option<Task> {
     let retry = parse_retry(fields, faults).unwrap_or_default();
     let catch = parse_catch(fields, faults);
     let compensate = parse_compensate(fields, resource.as_ref(), faults);
+    check_credentials(fields, faults);
     let pivot = fields.boolean("Pivot", faults);
     let transition = parse_transition(fields, faults);
     Some(Task {
@@ -169,6 +170,24 @@ pub(super) fn check_heartbeat(
             format!("write a number below {timeout}, or a longer TimeoutSeconds"),
         );
     }
+}
+
+/// `Credentials` are a role of AWS: who may do what is decided here by where the coordinator and the services connect.
+fn check_credentials(fields: Fields<'_>, faults: &mut Faults) {
+    let Some(node) = fields.get("Credentials") else {
+        return;
+    };
+    if !node.is_object() {
+        wrong_type(node, "Object", "write an object with 'RoleArn'", faults);
+        return;
+    }
+    fields.template("Credentials", faults);
+    faults.warning(
+        node.key_spot(),
+        FaultCode::NoEffect,
+        "'Credentials' have no effect here",
+        "leave it out, or keep it for Step Functions",
+    );
 }
 
 #[cfg(test)]
@@ -224,13 +243,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_version_runs_is_refused_in_plain_words() {
+    fn credentials_are_read_though_they_have_no_effect() {
         check(
-            r#""Resource":"queue:a","Credentials":{},"Arguments":{}"#,
-            &[
-                "/Credentials This version does not run 'Credentials' of a Task state",
-                "/Arguments Field 'Arguments' is not supported",
-            ],
+            r#""Resource":"queue:a","Credentials":{"RoleArn.$":"$.role"},"Arguments":{}"#,
+            &["/Arguments Field 'Arguments' is not supported"],
+        );
+        check(
+            r#""Resource":"queue:a","Credentials":null"#,
+            &["/Credentials Expected value of type Object"],
         );
     }
 }

@@ -11,6 +11,7 @@ use crate::history::Payload;
 pub(super) fn put_events(
     parameters: &Parameters<'_>,
     sender: &Sender<'_>,
+    waits: bool,
 ) -> Result<Delivery, String> {
     let entries = parameters.required("Entries")?;
     let entries = entries.as_array().filter(|entries| !entries.is_empty());
@@ -42,7 +43,11 @@ pub(super) fn put_events(
         0 => Ok(Payload::new(result)),
         _ => Err(("EventBridge.FailedEntry".to_owned(), result.to_string())),
     };
-    Ok(Delivery::Told { events, answer })
+    Ok(Delivery::Told {
+        events,
+        answer,
+        waits,
+    })
 }
 
 /// Source: EventBridge, PutEvents, `ErrorCode`.

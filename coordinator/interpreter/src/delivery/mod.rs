@@ -33,12 +33,14 @@ pub(crate) enum Delivery {
         /// What is known of the message beside its id, for the answer once the broker has it.
         receipt: Option<Payload>,
     },
-    /// They are written down with the turn, for others to listen to: the Task is over at once.
+    /// They are written down with the turn, for others to listen to: the Task is over at once, or waits for its token.
     Told {
         /// The events.
         events: Vec<CustomEvent>,
         /// The result, or the error and cause.
         answer: Result<Payload, (String, String)>,
+        /// Whether the Task then waits for whoever has its token, unless there was an error.
+        waits: bool,
     },
 }
 
@@ -109,7 +111,7 @@ pub(crate) fn deliver(
                 Action::Invoke => services::invoke(&parameters, is_told),
                 Action::SendMessage => services::send_message(&parameters),
                 Action::Publish => services::publish(&parameters),
-                Action::PutEvents => events::put_events(&parameters, sender),
+                Action::PutEvents => events::put_events(&parameters, sender, is_told),
                 Action::StartExecution | Action::Adapter(_) => {
                     child::start_execution(&parameters, *pattern, sender)
                 }

@@ -57,6 +57,7 @@ pub(super) const TASK: Shape = Shape {
         "Retry",
         "Catch",
         "Compensate",
+        "Credentials",
         "Pivot",
         "Next",
         "End",
@@ -72,7 +73,7 @@ pub(super) const TASK: Shape = Shape {
         "HeartbeatSecondsPath",
     ],
     jsonata: &["Output", "Arguments"],
-    later: &["Credentials"],
+    later: &[],
 };
 
 /// A `Pass` state.
@@ -381,7 +382,6 @@ pub(super) const OPERATORS: &[&str] = &[
 /// What to do without a field that a later version runs.
 pub(super) fn later(name: &str) -> &'static str {
     match name {
-        "Credentials" => "leave it out: who may publish is set where the coordinator connects",
         "Compensate" => "put 'Compensate' on the Tasks inside",
         "Through" => "leave it out: the whole scope is undone",
         "Pivot" | "CompensationPolicy" => "leave it out",
