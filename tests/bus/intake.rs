@@ -18,6 +18,7 @@ use crate::world::{Client, EXECUTION, SECRET, Setup, World, eventually, header, 
 fn success(task: u64, result: serde_json::Value) -> Input {
     Input::Reply {
         task: Sequence(task),
+        bytes: Some(result.to_string().len() as u32),
         reply: Reply::Success(Arc::new(result)),
     }
 }
@@ -52,6 +53,7 @@ async fn a_body_that_is_not_json_is_parked_and_fails_its_task() {
     let Input::Reply {
         task: Sequence(3),
         reply: Reply::Unusable { error, cause },
+        bytes: None,
     } = input
     else {
         panic!("{input:?}");

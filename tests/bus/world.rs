@@ -97,6 +97,7 @@ impl World {
         let settings = Settings {
             amqp_url: url,
             names: setup.names.clone(),
+            own_replies: setup.names.replies_to("this"),
             prefetch: setup.prefetch,
             payload_bytes_max: 262_144,
             unroutable_grace: setup.grace,

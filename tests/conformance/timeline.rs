@@ -128,7 +128,11 @@ impl Run {
     }
 
     fn input(&mut self, act: &Act) -> Result<Input> {
-        let reply = |task: Sequence, reply: Reply| Input::Reply { task, reply };
+        let reply = |task: Sequence, reply: Reply| Input::Reply {
+            task,
+            reply,
+            bytes: None,
+        };
         Ok(match act {
             Act::Start(_) | Act::After(_) => unreachable!("taken by the caller"),
             Act::Succeed(attempt, body) => {

@@ -9,6 +9,7 @@ mod bad_requests;
 mod children;
 mod commands;
 mod embedded;
+mod express;
 mod faults;
 mod files;
 mod machines;

@@ -14,9 +14,9 @@ use tokio::process::Command;
 /// The least share of the cases that have to pass, and the least that have to be the same to the letter.
 const PASS_MIN: f64 = 0.99;
 const STRICT_MIN: f64 = 0.97;
-/// The same of those that call functions. Some of them show how many bytes a function of AWS wrote.
-const FUNCTIONS_PASS_MIN: f64 = 0.94;
-const FUNCTIONS_STRICT_MIN: f64 = 0.9;
+/// The same of those that call functions.
+const FUNCTIONS_PASS_MIN: f64 = 0.97;
+const FUNCTIONS_STRICT_MIN: f64 = 0.94;
 
 #[tokio::test]
 async fn recorded_executions_end_as_in_step_functions() -> Result<()> {

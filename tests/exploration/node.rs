@@ -165,7 +165,12 @@ impl Node {
     }
 
     fn reply(&mut self, task: Sequence, reply: Reply) -> Result<()> {
-        self.take(Input::Reply { task, reply }).map(drop)
+        self.take(Input::Reply {
+            task,
+            reply,
+            bytes: None,
+        })
+        .map(drop)
     }
 
     fn due(&mut self, wait: Sequence) -> Result<()> {
@@ -260,6 +265,7 @@ impl Node {
         let late = Input::Reply {
             task,
             reply: success(),
+            bytes: None,
         };
         let taken = self.saga.clone().take(&late)?;
         ensure!(taken.is_err(), "a late {late:?} changes what is closed");

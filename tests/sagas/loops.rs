@@ -42,6 +42,7 @@ fn succeed(saga: &mut Saga) -> Result<()> {
     let reply = Input::Reply {
         task: *task,
         reply: Reply::Success(Payload::new(json!({}))),
+        bytes: None,
     };
     let taken = saga.take(&reply)?;
     ensure!(taken.is_ok(), "{taken:?}");

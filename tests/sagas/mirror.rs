@@ -80,7 +80,7 @@ impl Mirror {
             Ok(Some(Told::Answer { task, reply }))
         };
         match input {
-            Input::Reply { task, reply } => match answered(reply) {
+            Input::Reply { task, reply, .. } => match answered(reply) {
                 Some(reply) => answer(task, reply),
                 None => Ok(None),
             },

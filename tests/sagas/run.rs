@@ -161,7 +161,11 @@ impl Run {
         } else {
             self.work(choices, task, &message)
         };
-        let reply = Input::Reply { task, reply };
+        let reply = Input::Reply {
+            task,
+            reply,
+            bytes: None,
+        };
         match way {
             // It runs, and nobody hears of it.
             4 => Ok(()),
@@ -178,6 +182,7 @@ impl Run {
                 self.take(Input::Reply {
                     task,
                     reply: Reply::Heartbeat,
+                    bytes: None,
                 })?;
                 self.replies.push(reply);
                 Ok(())
@@ -188,6 +193,7 @@ impl Run {
                     error: "Sagamore.InvalidReply".to_owned(),
                     cause: "not JSON".to_owned(),
                 },
+                bytes: None,
             }),
             _ => self.take(reply),
         }
@@ -217,6 +223,7 @@ impl Run {
             5 => self.take(Input::Reply {
                 task,
                 reply: failure(choices, ClaimedEffect::None),
+                bytes: None,
             }),
             // It starts late, or never ends.
             6 => {
@@ -361,7 +368,11 @@ impl Run {
                     continue;
                 }
                 let reply = self.work(&mut choices, task, &message);
-                self.take(Input::Reply { task, reply })?;
+                self.take(Input::Reply {
+                    task,
+                    reply,
+                    bytes: None,
+                })?;
             } else if !self.saga.incidents().is_empty() {
                 self.decide_incidents(&mut choices)?;
             } else if self.saga.next_due().is_some() {

@@ -79,7 +79,7 @@ impl Node {
         let gate = Gate::new();
         let identity = Arc::new(Identity {
             coordinator: id,
-            names: Names::new("simulated"),
+            replies: Names::new("simulated").replies(),
             token_key: key.clone(),
             public_url: "http://127.0.0.1".to_owned(),
             alarm: Alarm::default(),

@@ -178,7 +178,14 @@ impl World {
             Message::Reply { token, reply } => {
                 let (execution, task) = open(token)?;
                 let reply = reply.clone();
-                Request::new(execution, Input::Reply { task, reply })
+                Request::new(
+                    execution,
+                    Input::Reply {
+                        task,
+                        reply,
+                        bytes: None,
+                    },
+                )
             }
             Message::Dead { token } => {
                 let (execution, task) = open(token)?;

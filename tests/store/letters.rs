@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures_util::future::try_join_all;
-use sagamore::advance::{Advance, Ends, Identity, LETTERS_MAX, Outbox};
+use sagamore::advance::{Advance, Ends, Express, Identity, LETTERS_MAX, Outbox};
 use sagamore::alarm::Alarm;
 use sagamore::commands::Commands;
 use sagamore::files::Files;
@@ -42,13 +42,14 @@ async fn letters_that_do_not_fit_into_memory_arrive() -> Result<()> {
         ) = Outbox::new();
         let identity = Arc::new(Identity {
             coordinator,
-            names: Names::new("letters"),
+            replies: Names::new("letters").replies(),
             token_key: TokenKey::new(b"secret"),
             public_url: String::new(),
             alarm: Alarm::default(),
         });
         let (tasks, lane) = (TaskTracker::new(), NonZeroUsize::MIN);
-        let advance = Advance::start(&store, &identity, &outbox, lane, &tasks);
+        let express = Express::new(Arc::clone(&identity), outbox.clone());
+        let advance = Advance::start(&store, &identity, &outbox, express, lane, &tasks);
         let commands = Commands::new(store.clone(), advance, "us-east-1", "000000000000");
         // A broker that takes everything.
         let done = outbox.clone();

@@ -147,6 +147,7 @@ fn answer(
             WaitKind::Task(_) => Input::Reply {
                 task: wait.wait,
                 reply: Reply::Success(Arc::clone(with)),
+                bytes: None,
             },
             WaitKind::Timer | WaitKind::Incident(_) => Input::Due { wait: wait.wait },
         });

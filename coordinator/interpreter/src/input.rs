@@ -19,6 +19,9 @@ pub enum Input {
         task: Sequence,
         /// The answer.
         reply: Reply,
+        /// How many bytes its body had; `None` when it had none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<u32>,
     },
     /// The broker confirmed a task message that nobody answers (`exchange:`).
     Published {

@@ -48,6 +48,11 @@ impl Names {
         self.named("replies")
     }
 
+    /// The queue that replies to the tasks of one coordinator's EXPRESS executions go to.
+    pub fn replies_to(&self, coordinator: &str) -> String {
+        self.named(&format!("replies.{coordinator}"))
+    }
+
     /// The queue that commands go to.
     pub fn commands(&self) -> String {
         self.named("commands")

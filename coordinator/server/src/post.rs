@@ -230,7 +230,14 @@ async fn do_task<S: Store>(
         Some(None) => return true,
         None => return false,
     };
-    let request = Request::new(execution, Input::Reply { task, reply });
+    let request = Request::new(
+        execution,
+        Input::Reply {
+            task,
+            reply,
+            bytes: None,
+        },
+    );
     is_delivered(
         execution,
         commands.advance().submit(request).await.map(drop),

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::advance::{Advance, Identity, Outbox, Publication, Request};
+use crate::advance::{Advance, Express, Identity, Outbox, Publication, Request};
 use crate::alarm::Alarm;
 use crate::api;
 use crate::bus::{self, Bus, CommandError};
@@ -38,6 +38,9 @@ const CONNECTIONS_BESIDE: u32 = 8;
 
 /// How long the work at hand may take when the coordinator stops.
 const DRAIN_MAX: Duration = Duration::from_secs(25);
+
+/// How long EXPRESS executions may go on when the coordinator stops, for nobody takes them over.
+const EXPRESS_DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Runs a coordinator until `stop`.
 ///
@@ -218,15 +221,19 @@ impl<S: Store> Coordinator<S> {
         } = self;
         let (outbox, ends) = Outbox::new();
         let alarm = Alarm::default();
-        let identity = Arc::new(Identity {
+        let names = Names::new(&settings.prefix);
+        let own_replies = names.replies_to(&coordinator.to_string());
+        let identity = |replies| Identity {
             coordinator,
-            names: Names::new(&settings.prefix),
+            replies,
             token_key: token_key.clone(),
             public_url: public_url.clone(),
             alarm: alarm.clone(),
-        });
+        };
         let lanes = TaskTracker::new();
-        let advance = Advance::start(&store, &identity, &outbox, LANES, &lanes);
+        let express = Express::new(Arc::new(identity(own_replies.clone())), outbox.clone());
+        let identity = Arc::new(identity(names.replies()));
+        let advance = Advance::start(&store, &identity, &outbox, express.clone(), LANES, &lanes);
         let commands = Commands::new(
             store.clone(),
             advance.clone(),
@@ -234,7 +241,7 @@ impl<S: Store> Coordinator<S> {
             &settings.account,
         );
         let bus = Bus::new(
-            bus_settings(&settings),
+            bus_settings(&settings, own_replies),
             calls(&store, &advance, &commands, &token_key),
         )?;
         let handle = bus.handle();
@@ -262,6 +269,7 @@ impl<S: Store> Coordinator<S> {
                 alarm,
             },
             lanes,
+            express,
             bus,
             outbox,
             publications: ends.publications,
@@ -274,6 +282,7 @@ impl<S: Store> Coordinator<S> {
 /// The parts of a coordinator.
 struct Parts<S: Store> {
     lanes: TaskTracker,
+    express: Express,
     bus: Bus,
     outbox: Outbox,
     publications: mpsc::Receiver<Publication>,
@@ -298,6 +307,7 @@ impl<S: Store> Parts<S> {
 
         // From here on nothing new comes in: what was taken is committed and published, then the lease is given up.
         tracing::info!("stopping: what is under way is finished");
+        self.express.drain(EXPRESS_DRAIN_MAX).await;
         bus_stop.cancel();
         self.lanes.close();
         let drained = tokio::time::timeout(DRAIN_MAX, async {
@@ -315,10 +325,11 @@ impl<S: Store> Parts<S> {
     }
 }
 
-fn bus_settings(settings: &Settings) -> bus::Settings {
+fn bus_settings(settings: &Settings, own_replies: String) -> bus::Settings {
     bus::Settings {
         amqp_url: settings.amqp_url.as_str().to_owned(),
         names: Names::new(&settings.prefix),
+        own_replies,
         prefetch: settings.prefetch,
         payload_bytes_max: settings.payload_bytes_max,
         unroutable_grace: settings.unroutable_grace,
@@ -337,19 +348,21 @@ fn calls<S: Store>(
     key: &TokenKey,
 ) -> bus::Calls {
     let (advance, store, commands) = (advance.clone(), store.clone(), commands.clone());
+    let express = advance.express().clone();
     bus::Calls {
         submit: Arc::new(move |execution, input| {
             let advance = advance.clone();
             Box::pin(async move { advance.submit(Request::new(execution, input)).await })
         }),
         still_open: Arc::new(move |execution, wait| {
-            let store = store.clone();
+            let (store, express) = (store.clone(), express.clone());
             // When it can't be known, a duplicate is the lesser evil.
             Box::pin(async move {
-                store
-                    .still_open(&[(execution, wait)])
-                    .await
-                    .map_or(true, |open| !open.is_empty())
+                express.is_waiting(execution, wait)
+                    || store
+                        .still_open(&[(execution, wait)])
+                        .await
+                        .map_or(true, |open| !open.is_empty())
             })
         }),
         run_command: Arc::new(move |message_id, command| {

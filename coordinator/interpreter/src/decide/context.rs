@@ -131,11 +131,14 @@ impl Turn<'_> {
                 "StartTime": milliseconds(head.started_at),
                 "Name": head.start.name,
                 "RoleArn": head.start.role_arn,
-                "RedriveCount": 0,
             },
             "StateMachine": { "Id": head.start.machine_arn, "Name": head.start.machine_name },
             "State": state,
         });
+        // An EXPRESS execution can't be redriven.
+        if !head.start.arn.contains(":express:") {
+            context["Execution"]["RedriveCount"] = json!(0);
+        }
         if let Some(token) = &place.token {
             context["Task"] = json!({ "Token": token });
         }

@@ -88,7 +88,10 @@ pub fn decide(
     let mut turn = Turn::new(machine, execution, now, sealer);
     let taken = match input {
         Input::Start(start) => Err(turn.already_started(start)),
-        Input::Reply { task, reply } => turn.reply(*task, reply)?,
+        Input::Reply { task, reply, bytes } => {
+            turn.answer_bytes = *bytes;
+            turn.reply(*task, reply)?
+        }
         Input::Published { task, message_id } => turn.published(*task, message_id)?,
         Input::ChildStarted {
             task,
@@ -294,6 +297,7 @@ impl Turn<'_> {
             execution: self.execution.head.id,
             task,
             at: self.now,
+            bytes: self.answer_bytes,
         }
     }
 

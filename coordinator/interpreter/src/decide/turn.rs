@@ -85,6 +85,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) now: Timestamp,
     pub(super) sealer: &'a Sealer<'a>,
     pub(super) agenda: Agenda,
+    /// How many bytes the reply had that this turn takes.
+    pub(super) answer_bytes: Option<u32>,
     /// The last record before this turn.
     before: Sequence,
     history: Vec<HistoryRecord>,
@@ -108,6 +110,7 @@ impl<'a> Turn<'a> {
             now,
             sealer,
             agenda: Agenda::default(),
+            answer_bytes: None,
             before,
             history: Vec::new(),
             opened: Vec::new(),

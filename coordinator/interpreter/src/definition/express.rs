@@ -2,6 +2,7 @@
 //! outside and nothing in it is undone later. Source: Step Functions, "Choosing workflow type"; the saga extension,
 //! "Static checks".
 
+use super::dataset::DISTRIBUTED_ONLY;
 use super::document::Node;
 use super::fault::Faults;
 use super::graph::{all_blocks, states};
@@ -26,6 +27,15 @@ fn check_state(state: Node<'_>, faults: &mut Faults) {
     {
         let problem = "Express state machine does not support states of type 'Compensate'";
         faults.schema(kind.spot(), problem, REMEDY);
+    }
+    let processor = state.get("ItemProcessor");
+    let mode = processor.and_then(|it| it.get("ProcessorConfig")?.get("Mode"));
+    if let Some(mode) = mode.filter(|mode| mode.as_str() == Some("DISTRIBUTED")) {
+        let problem = "Express state machine does not support Distributed Map";
+        faults.schema(mode.spot(), problem, "write \"Mode\": \"INLINE\"");
+    }
+    for field in DISTRIBUTED_ONLY {
+        refuse(state, field, faults);
     }
     refuse(state, "Compensate", faults);
     refuse(state, "Pivot", faults);

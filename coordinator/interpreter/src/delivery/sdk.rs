@@ -16,6 +16,8 @@ pub(crate) struct Call {
     pub task: Sequence,
     /// When its answer was taken.
     pub at: Timestamp,
+    /// How many bytes that had; `None` when nobody counted.
+    pub bytes: Option<u32>,
 }
 
 /// The members `SdkHttpMetadata` and `SdkResponseMetadata`.

@@ -50,7 +50,10 @@ pub(super) fn invoke(parameters: &Parameters<'_>, is_told: bool) -> Result<Deliv
 
 /// What a function answered, as `lambda:invoke` gives it.
 pub(super) fn invoked(answer: &Payload, call: &Call) -> Payload {
-    let length = answer.to_string().len().to_string();
+    let length = match call.bytes {
+        Some(bytes) => bytes.to_string(),
+        None => answer.to_string().len().to_string(),
+    };
     let trace = format!("root=1-{:08x}", call.at.as_second());
     let headers = [
         ("X-Amz-Executed-Version", "$LATEST"),

@@ -205,7 +205,7 @@ struct Deciding<'a> {
 /// A reply to a task that was over, for the log.
 fn late(request: &Request, at: Timestamp) -> Option<LateReply> {
     let (task, kind, error) = match &request.input {
-        Input::Reply { task, reply } => match reply {
+        Input::Reply { task, reply, .. } => match reply {
             Reply::Success(_) => (*task, ReplyKind::Success, None),
             Reply::Failure { error, .. } => (*task, ReplyKind::Failure, Some(error.clone())),
             Reply::Unusable { error, .. } => (*task, ReplyKind::Unusable, Some(error.clone())),
@@ -479,7 +479,7 @@ impl Deciding<'_> {
 }
 
 impl Identity {
-    fn seal(&self, execution: ExecutionId, task: Sequence) -> String {
+    pub(super) fn seal(&self, execution: ExecutionId, task: Sequence) -> String {
         self.token_key.seal(execution.0, task.0).as_str().to_owned()
     }
 }

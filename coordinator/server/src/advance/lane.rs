@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backoff::ExponentialBackoffBuilder;
 use backoff::backoff::Backoff;
-use sagamore_interpreter::Input;
+use sagamore_interpreter::{ExecutionId, Input};
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{Batcher, Committed, Failed};
@@ -83,6 +83,16 @@ impl Job {
     pub fn new(request: Request) -> (Job, oneshot::Receiver<Result<Answer, Error>>) {
         let (answer, answered) = oneshot::channel();
         (Job { request, answer }, answered)
+    }
+
+    /// Whose input it is.
+    pub(super) fn execution(&self) -> ExecutionId {
+        self.request.execution
+    }
+
+    /// The input, and where its answer goes.
+    pub(super) fn into_parts(self) -> (Input, oneshot::Sender<Result<Answer, Error>>) {
+        (self.request.input, self.answer)
     }
 }
 

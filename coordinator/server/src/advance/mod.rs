@@ -7,6 +7,7 @@
 mod batch;
 mod cache;
 mod events;
+mod express;
 mod lane;
 mod outbox;
 mod write;
@@ -16,12 +17,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sagamore_interpreter::{ExecutionId, Ignored, Input};
-use sagamore_messages::{Names, TokenKey};
+use sagamore_messages::TokenKey;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 pub use batch::{Batcher, Committed};
+pub use express::{EXPRESS_MAX, Express, NotStarted};
 pub use lane::{Job, Lane, Step};
 pub use outbox::{
     Ends, LETTERS_MAX, Letters, NextLetter, Outbox, PUBLICATIONS_MAX, Publication, What,
@@ -40,8 +42,8 @@ pub const BATCH_INPUTS_MAX: usize = 256;
 pub struct Identity {
     /// This coordinator.
     pub coordinator: CoordinatorId,
-    /// The names of its queues.
-    pub names: Names,
+    /// The queue that replies come back to.
+    pub replies: String,
     /// The key that seals tokens.
     pub token_key: TokenKey,
     /// Where review links lead.
@@ -54,6 +56,7 @@ pub struct Identity {
 #[derive(Clone)]
 pub struct Advance {
     lanes: Arc<[mpsc::Sender<Job>]>,
+    express: Express,
 }
 
 /// An input, with what belongs to it.
@@ -114,11 +117,12 @@ impl Request {
 }
 
 impl Advance {
-    /// Starts the lanes. They end once every handle is dropped and what they hold is done.
+    /// Starts the lanes. They end once every handle is dropped and what they hold is done. Inputs of `express` go there.
     pub fn start<S: Store>(
         store: &S,
         identity: &Arc<Identity>,
         outbox: &Outbox,
+        express: Express,
         lanes: NonZeroUsize,
         tasks: &TaskTracker,
     ) -> Advance {
@@ -130,6 +134,7 @@ impl Advance {
         };
         Advance {
             lanes: (0..lanes.get()).map(start_lane).collect(),
+            express,
         }
     }
 
@@ -152,13 +157,32 @@ impl Advance {
         &self,
         request: Request,
     ) -> Result<impl Future<Output = Result<Answer, Error>> + use<>, Error> {
-        let lane = request.execution.0.as_u128() % self.lanes.len() as u128;
-        let lane = usize::try_from(lane).unwrap_or(0);
+        let express = self.express.find(request.execution);
         let (job, answered) = Job::new(request);
-        self.lanes[lane]
-            .send(job)
-            .await
-            .map_err(|_| Error::Stopping)?;
-        Ok(async move { answered.await.unwrap_or(Err(Error::Stopping)) })
+        let gone = match express {
+            // One that ended meanwhile is no more than one that never was.
+            Some(inputs) => {
+                // The answer of a job that is dropped is that.
+                let _ = inputs.send(job).await;
+                Error::UnknownExecution
+            }
+            None => {
+                let lane = self.lane(&job);
+                let sent = self.lanes[lane].send(job).await;
+                sent.map_err(|_| Error::Stopping)?;
+                Error::Stopping
+            }
+        };
+        Ok(async move { answered.await.unwrap_or(Err(gone)) })
+    }
+
+    fn lane(&self, job: &Job) -> usize {
+        let lane = job.execution().0.as_u128() % self.lanes.len() as u128;
+        usize::try_from(lane).unwrap_or(0)
+    }
+
+    /// The EXPRESS executions of this coordinator.
+    pub fn express(&self) -> &Express {
+        &self.express
     }
 }

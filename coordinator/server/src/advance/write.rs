@@ -172,7 +172,7 @@ fn outgoing(wait: Sequence, dispatch: Dispatch, head: &Head, identity: &Identity
     let message = TaskMessage {
         message_id: format!("{}-{wait}", head.id),
         token: Token::new(dispatch.token),
-        reply_to: identity.names.replies(),
+        reply_to: identity.replies.clone(),
         kind: if dispatch.compensates.is_some() {
             Kind::Compensation
         } else {

@@ -26,7 +26,10 @@ pub(super) async fn list<S: Store>(api: &Api<S>, members: Members<'_>) -> Result
     let status = members.word("statusFilter", &STATUSES.map(|(word, _)| word))?;
     let of = match members.text("mapRunArn", ARN_CHARACTERS_MAX)? {
         Some(arn) => ExecutionsOf::MapRun(map_run_arn(arn)?.to_owned()),
-        None => ExecutionsOf::Machine(machines::find(api, members).await?.arn),
+        None => match machines::find(api, members).await? {
+            machine if machine.is_express() => return Err(ApiError::wrong_machine_kind()),
+            machine => ExecutionsOf::Machine(machine.arn),
+        },
     };
     let status = match status.and_then(|word| STATUSES.iter().find(|(known, _)| *known == word)) {
         // Nothing is ever redriven.

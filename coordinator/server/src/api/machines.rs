@@ -1,7 +1,7 @@
 //! Operations on state machines.
 //!
 //! Tags, logging and tracing configurations are accepted and not kept: an SDK or a template that sends them works here
-//! too. What would be a promise not kept is refused: EXPRESS, versions, encryption with a key of one's own.
+//! too. What would be a promise not kept is refused: versions, encryption with a key of one's own.
 
 use sagamore_interpreter::definition::{
     Fault, Machine, MachineKind, Severity, variable_references,
@@ -12,7 +12,7 @@ use super::pages::{TOKEN_CHARACTERS_MAX, key_token, page_size, read_key};
 use super::router::Api;
 use crate::commands::arn::ARN_CHARACTERS_MAX;
 use crate::commands::{ApiError, Members, check_name, epoch_seconds, execution_id, machine_arn};
-use crate::store::{Created, MachineRow, NewMachine, PageKey, Store};
+use crate::store::{Created, EXPRESS, MachineRow, NewMachine, PageKey, STANDARD, Store};
 
 /// CreateStateMachine. The same once more is no error and changes nothing.
 pub(super) async fn create<S: Store>(
@@ -23,19 +23,20 @@ pub(super) async fn create<S: Store>(
     let definition = members.required("definition", usize::MAX)?;
     let role_arn = members.required("roleArn", ARN_CHARACTERS_MAX)?;
     check_name(name)?;
-    let kind = machine_kind(members)?;
+    let (word, kind) = machine_kind(members)?;
     check_role(role_arn)?;
     check_definition(definition, kind)?;
     refuse_unsupported(members)?;
     let machine = NewMachine {
         name: name.to_owned(),
         arn: api.commands.arn_of_machine(name),
-        kind: STANDARD.to_owned(),
+        kind: word.to_owned(),
         definition: definition.to_owned(),
         role_arn: role_arn.to_owned(),
     };
     let (machine, created) = api.store().create_machine(machine).await?;
-    let is_same = *machine.definition == *definition && machine.role_arn == role_arn;
+    let is_same =
+        *machine.definition == *definition && machine.role_arn == role_arn && machine.kind == word;
     match created {
         Created::Existed if !is_same => {
             let message = format!("State Machine Already Exists: '{}'", machine.arn);
@@ -68,7 +69,11 @@ pub(super) async fn update<S: Store>(
     }
     role_arn.map_or(Ok(()), check_role)?;
     if let Some(definition) = definition {
-        check_definition(definition, MachineKind::Standard)?;
+        let kind = match machine.is_express() {
+            true => MachineKind::Express,
+            false => MachineKind::Standard,
+        };
+        check_definition(definition, kind)?;
     }
     let updated = api
         .store()
@@ -150,7 +155,7 @@ pub(super) fn validate(members: Members<'_>) -> Result<Value, ApiError> {
         .count("maxResults", DIAGNOSTICS_MAX)?
         .filter(|limit| *limit > 0)
         .unwrap_or(DIAGNOSTICS_MAX);
-    let (result, faults) = match Machine::parse_as(definition, machine_kind(members)?) {
+    let (result, faults) = match Machine::parse_as(definition, machine_kind(members)?.1) {
         Ok((_, warnings)) => ("OK", warnings),
         Err(faults) => ("FAIL", faults),
     };
@@ -175,10 +180,6 @@ pub(super) async fn find<S: Store>(
 }
 
 fn refuse_unsupported(members: Members<'_>) -> Result<(), ApiError> {
-    if machine_kind(members)? == MachineKind::Express {
-        let message = "This version of Sagamore runs machines of type STANDARD only; 'EXPRESS' is not supported";
-        return Err(ApiError::new("StateMachineTypeNotSupported", message));
-    }
     if members.flag("publish")? == Some(true) {
         return Err(ApiError::validation(
             "This version of Sagamore keeps no versions: leave out 'publish'",
@@ -204,12 +205,12 @@ fn check_role(role_arn: &str) -> Result<(), ApiError> {
     ))
 }
 
-/// `type`; without it STANDARD.
-fn machine_kind(members: Members<'_>) -> Result<MachineKind, ApiError> {
-    let kind = members.word("type", &[STANDARD, "EXPRESS"])?;
-    Ok(match kind {
-        Some("EXPRESS") => MachineKind::Express,
-        _ => MachineKind::Standard,
+/// `type`, as a word and as the interpreter has it; without it STANDARD.
+fn machine_kind(members: Members<'_>) -> Result<(&'static str, MachineKind), ApiError> {
+    let word = members.word("type", &[STANDARD, EXPRESS])?;
+    Ok(match word {
+        Some(EXPRESS) => (EXPRESS, MachineKind::Express),
+        _ => (STANDARD, MachineKind::Standard),
     })
 }
 
@@ -263,8 +264,6 @@ fn diagnostic(fault: &Fault) -> Value {
     json!({ "severity": severity, "code": fault.code.as_str(), "message": fault.problem, "location": location })
 }
 
-/// The only type of machine.
-const STANDARD: &str = "STANDARD";
 /// The list that page tokens belong to.
 const LIST: &str = "machines";
 /// Members that update nothing here, but are an update to Step Functions.
@@ -303,18 +302,19 @@ mod tests {
     #[test]
     fn what_would_not_be_kept_is_refused() {
         check(
-            &json!({"type": "EXPRESS"}),
-            "StateMachineTypeNotSupported: This version of Sagamore runs machines of type STANDARD only; 'EXPRESS' is \
-             not supported",
-        );
-        check(
-            &json!({"type": "FAST"}),
-            "ValidationException: 1 validation error detected: Value 'FAST' at 'type' failed to satisfy constraint: \
-             Member must satisfy enum value set: [STANDARD, EXPRESS]",
-        );
-        check(
             &json!({"publish": true}),
             "ValidationException: This version of Sagamore keeps no versions: leave out 'publish'",
+        );
+    }
+
+    #[test]
+    fn there_are_two_types_of_machines() {
+        let request = json!({ "type": "FAST" });
+        let refused = machine_kind(Members::of(&request).unwrap()).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "ValidationException: 1 validation error detected: Value 'FAST' at 'type' failed to satisfy constraint: \
+             Member must satisfy enum value set: [STANDARD, EXPRESS]"
         );
     }
 

@@ -61,7 +61,11 @@ pub(super) fn review_result(approved: bool, comment: &str, reviewer: Option<&str
 pub(super) fn request((execution, task): (ExecutionId, Sequence), reply: Reply) -> Request {
     Request {
         execution,
-        input: Input::Reply { task, reply },
+        input: Input::Reply {
+            task,
+            reply,
+            bytes: None,
+        },
         machine: None,
         command: None,
     }

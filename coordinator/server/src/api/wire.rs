@@ -31,6 +31,7 @@ enum Operation {
     SendTaskHeartbeat,
     SendTaskSuccess,
     StartExecution,
+    StartSyncExecution,
     RollbackExecution,
     StopExecution,
     UpdateStateMachine,
@@ -98,6 +99,7 @@ async fn run<S: Store>(api: &Api<S>, operation: Operation, body: Body) -> Result
         Operation::SendTaskHeartbeat => tasks::send_heartbeat(api, members).await,
         Operation::SendTaskSuccess => tasks::send_success(api, members).await,
         Operation::StartExecution => api.commands.start_execution(&request).await,
+        Operation::StartSyncExecution => api.commands.start_sync_execution(&request).await,
         Operation::RollbackExecution => api.commands.rollback_execution(&request).await,
         Operation::StopExecution => api.commands.stop_execution(&request).await,
         Operation::UpdateStateMachine => machines::update(api, members).await,
@@ -181,7 +183,7 @@ fn respond(status: StatusCode, body: &Value) -> Response {
 }
 
 impl Operation {
-    const ALL: [Operation; 16] = [
+    const ALL: [Operation; 17] = [
         Operation::CreateStateMachine,
         Operation::DeleteStateMachine,
         Operation::DescribeExecution,
@@ -194,6 +196,7 @@ impl Operation {
         Operation::SendTaskHeartbeat,
         Operation::SendTaskSuccess,
         Operation::StartExecution,
+        Operation::StartSyncExecution,
         Operation::RollbackExecution,
         Operation::StopExecution,
         Operation::UpdateStateMachine,
@@ -215,6 +218,7 @@ impl Operation {
             Operation::SendTaskHeartbeat => "SendTaskHeartbeat",
             Operation::SendTaskSuccess => "SendTaskSuccess",
             Operation::StartExecution => "StartExecution",
+            Operation::StartSyncExecution => "StartSyncExecution",
             Operation::RollbackExecution => "RollbackExecution",
             Operation::StopExecution => "StopExecution",
             Operation::UpdateStateMachine => "UpdateStateMachine",

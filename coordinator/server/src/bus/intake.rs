@@ -22,7 +22,7 @@ use super::lines::Lines;
 use super::park::{Park, Parked};
 use super::run::{Calls, Settings};
 use super::session::{self, Error, Link};
-use super::topology::short;
+use super::topology::{self, short};
 use crate::advance::{Answer, Error as AdvanceError};
 use crate::gate::Gate;
 
@@ -101,6 +101,7 @@ impl Intake {
         let consuming = async {
             tokio::try_join!(
                 self.consume_replies(&channel, &replies, &settling),
+                self.consume_own_replies(connection),
                 self.consume_dead(connection),
                 self.consume_commands(connection),
             )
@@ -133,6 +134,15 @@ impl Intake {
             take,
         )
         .await
+    }
+
+    /// Replies to EXPRESS executions, which no timer of the store waits for.
+    async fn consume_own_replies(&self, connection: &Connection) -> Result<(), Error> {
+        let queue = &self.settings.own_replies;
+        topology::declare_own(connection, queue).await?;
+        let channel = open(connection, self.settings.prefetch.max(1)).await?;
+        self.consume_replies(&channel, queue, &Settling::default())
+            .await
     }
 
     async fn consume_dead(&self, connection: &Connection) -> Result<(), Error> {

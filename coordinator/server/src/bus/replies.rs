@@ -29,7 +29,11 @@ impl Intake {
                 (unusable(&fault, cause.clone()), Some(cause))
             }
         };
-        let input = Input::Reply { task, reply };
+        let input = Input::Reply {
+            task,
+            reply,
+            bytes: u32::try_from(delivery.data.len()).ok(),
+        };
         let verdict = self.verdict((self.calls.submit)(execution, input).await);
         match (verdict, fault) {
             (Verdict::Hold, _) => Verdict::Hold,

@@ -25,8 +25,11 @@ use crate::gate::Gate;
 pub struct Settings {
     /// Where the broker is: `amqp://user:password@host:port/vhost`.
     pub amqp_url: String,
-    /// The names of the coordinator's own queues and exchanges.
+    /// The names of the coordinators' own queues and exchanges.
     pub names: Names,
+    /// The queue for replies that only this coordinator can take. It is there for as long as the coordinator, and a little
+    /// longer.
+    pub own_replies: String,
     /// Replies that are taken and not yet acked, at most; from 1.
     pub prefetch: u16,
     /// The largest reply, in bytes.
@@ -234,5 +237,5 @@ fn address(settings: &Settings) -> Result<AMQPUri, SettingsError> {
 /// calls an error is either told by the bus, once, or is expected, like the look for a queue that is not there.
 pub const LOG_DIRECTIVE: &str = "lapin=off";
 
-/// The longest name of ours is the prefix and nine characters.
+/// The longest name of ours is the prefix and 46 characters: `.replies.` and a UUID.
 const PREFIX_BYTES_MAX: usize = 200;

@@ -7,7 +7,7 @@
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Connection, ErrorKind, ExchangeKind};
 use sagamore_messages::Names;
 
@@ -36,6 +36,22 @@ pub(super) async fn declare(connection: &Connection, names: &Names) -> Result<()
     );
     Ok(binding.await?)
 }
+
+/// Makes the queue for replies that one coordinator alone can take, unless it is there. It outlives a connection that is lost,
+/// and vanishes once nobody has consumed from it for as long as a task of it could still run.
+pub(super) async fn declare_own(connection: &Connection, queue: &str) -> Result<(), Error> {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-expires".into(), AMQPValue::LongInt(OWN_EXPIRES_MS));
+    let channel = connection.create_channel().await?;
+    let options = QueueDeclareOptions::durable();
+    channel
+        .queue_declare(short(queue.to_owned()), options, arguments)
+        .await?;
+    Ok(())
+}
+
+/// An EXPRESS execution takes five minutes at most.
+const OWN_EXPIRES_MS: i32 = 5 * 60 * 1_000;
 
 /// Whether a queue is there; `None` when that can't be said.
 pub(super) async fn queue_exists(connection: &Connection, queue: &str) -> Option<bool> {

@@ -80,6 +80,14 @@ impl ApiError {
         )
     }
 
+    /// The operation is for machines of the other type.
+    pub fn wrong_machine_kind() -> ApiError {
+        ApiError::new(
+            "StateMachineTypeNotSupported",
+            "This operation is not supported by this type of state machine",
+        )
+    }
+
     /// There is no such execution.
     pub fn no_execution(arn: &str) -> ApiError {
         ApiError::new(

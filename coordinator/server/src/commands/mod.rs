@@ -7,6 +7,7 @@
 mod answer;
 pub(crate) mod arn;
 mod error;
+mod express;
 mod members;
 mod name;
 mod payload;

@@ -98,9 +98,16 @@ impl<S: Store> Commands<S> {
             .map_err(invalid_input)?;
 
         let may_be_again = message_id.is_some();
-        let (arn, request) = self
-            .request(&machine_arn, name, input, None, may_be_again)
+        let execution = ExecutionId::of(&execution_arn(&machine_arn, &name));
+        let machine = self
+            .machine_to_start(&machine_arn, execution, may_be_again)
             .await?;
+        if machine.is_express() {
+            let begun = self.start_express(machine, name, input, None)?;
+            let (arn, at) = (begun.arn, epoch_seconds(begun.at));
+            return Ok(json!({ "executionArn": arn, "startDate": at }));
+        }
+        let (arn, request) = start_request(machine, name, input, None);
         self.submit(request, message_id, move |answer| started(&arn, answer))
             .await
     }
@@ -119,9 +126,18 @@ impl<S: Store> Commands<S> {
         let (arn, request) = match child.block {
             Some(block) => self.item_request(parent, child, block, input).await?,
             None => {
-                let (name, parent) = (child.name.clone(), Some(parent));
-                self.request(&child.machine_arn, name, input, parent, true)
-                    .await?
+                let execution = ExecutionId::of(&execution_arn(&child.machine_arn, &child.name));
+                let machine = self.machine_to_start(&child.machine_arn, execution, true);
+                let (machine, name) = (machine.await?, child.name.clone());
+                if machine.is_express() && child.is_waited_for {
+                    return Err(ApiError::wrong_machine_kind());
+                }
+                if machine.is_express() {
+                    return self
+                        .start_express(machine, name, input, Some(parent))
+                        .map(drop);
+                }
+                start_request(machine, name, input, Some(parent))
             }
         };
         let submitted = self.submit(request, None, move |answer| started(&arn, answer));
@@ -155,22 +171,6 @@ impl<S: Store> Commands<S> {
             ..request
         };
         Ok((arn, request))
-    }
-
-    /// The execution's ARN, and what starts it.
-    async fn request(
-        &self,
-        machine_arn: &str,
-        name: String,
-        input: Payload,
-        parent: Option<Parent>,
-        may_be_again: bool,
-    ) -> Result<(String, Request), ApiError> {
-        let execution = ExecutionId::of(&execution_arn(machine_arn, &name));
-        let machine = self
-            .machine_to_start(machine_arn, execution, may_be_again)
-            .await?;
-        Ok(start_request(machine, name, input, parent))
     }
 
     /// The machine with this ARN. What comes again may find its machine deleted, and is to get its first answer all the
@@ -284,7 +284,7 @@ fn name_from_message(message_id: &str) -> String {
     }
 }
 
-fn invalid_input(problem: Unreadable) -> ApiError {
+pub(super) fn invalid_input(problem: Unreadable) -> ApiError {
     ApiError::new(
         "InvalidExecutionInput",
         format!("Invalid State Machine Execution Input: '{problem}'"),

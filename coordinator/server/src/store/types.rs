@@ -312,7 +312,7 @@ pub struct NewMachine {
     pub name: String,
     /// Its ARN.
     pub arn: String,
-    /// `STANDARD`.
+    /// [`STANDARD`] or [`EXPRESS`].
     pub kind: String,
     /// Its definition, as given.
     pub definition: String,
@@ -336,7 +336,7 @@ pub struct MachineRow {
     pub name: String,
     /// Its ARN.
     pub arn: String,
-    /// `STANDARD`.
+    /// [`STANDARD`] or [`EXPRESS`].
     pub kind: String,
     /// The revision.
     pub revision: RevisionId,
@@ -349,6 +349,18 @@ pub struct MachineRow {
     /// When this revision was.
     pub updated_at: Timestamp,
 }
+
+impl MachineRow {
+    /// Whether its executions live in memory.
+    pub fn is_express(&self) -> bool {
+        self.kind == EXPRESS
+    }
+}
+
+/// The type of a machine whose executions are kept.
+pub const STANDARD: &str = "STANDARD";
+/// The type of one whose executions live in memory.
+pub const EXPRESS: &str = "EXPRESS";
 
 /// An execution in a list, or described.
 #[derive(Debug, Clone, PartialEq)]
