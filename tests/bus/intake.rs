@@ -53,7 +53,7 @@ async fn a_body_that_is_not_json_is_parked_and_fails_its_task() {
     let Input::Reply {
         task: Sequence(3),
         reply: Reply::Unusable { error, cause },
-        bytes: None,
+        bytes: Some(8),
     } = input
     else {
         panic!("{input:?}");

@@ -92,6 +92,8 @@ pub enum FaultCode {
     CatchKeepsEffects,
     /// Warning: the undo of a pivot never runs.
     PivotIsNotUndone,
+    /// Warning: a variable is read that nothing assigns.
+    UnassignedVariable,
     /// Warning: a field that does something in AWS only.
     NoEffect,
 }
@@ -118,6 +120,7 @@ impl FaultCode {
             FaultCode::PivotMisplaced => "PIVOT_MISPLACED",
             FaultCode::UndoAfterPivot => "UNDO_AFTER_PIVOT",
             FaultCode::PivotIsNotUndone => "PIVOT_IS_NOT_UNDONE",
+            FaultCode::UnassignedVariable => "UNASSIGNED_VARIABLE",
             FaultCode::NoEffect => "NO_EFFECT",
         }
     }

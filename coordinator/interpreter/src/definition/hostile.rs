@@ -160,10 +160,42 @@ proptest! {
                 *place = value;
             }
         }
-        for fault in Machine::parse(&definition.to_string()).err().unwrap_or_default() {
+        let text = definition.to_string();
+        for fault in Machine::parse(&text).err().unwrap_or_default() {
             prop_assert!(definition.pointer(&fault.pointer).is_some(), "{fault}");
         }
+        // However it is printed, it means the same.
+        let printed = serde_json::to_string_pretty(&definition).expect("it is JSON");
+        prop_assert_eq!(meaning(&printed), meaning(&text));
+        prop_assert_eq!(meaning(&escaped(&text)), meaning(&text));
     }
+}
+
+/// The machine of a definition, state by state, or the faults without their lines.
+fn meaning(text: &str) -> Result<Vec<String>, Vec<(String, String)>> {
+    let faults = |faults: Vec<super::Fault>| {
+        let faults = faults.into_iter();
+        faults
+            .map(|fault| (fault.pointer, fault.problem))
+            .collect::<Vec<_>>()
+    };
+    let (machine, _) = Machine::parse(text).map_err(faults)?;
+    let mut states: Vec<String> = machine.states().map(|state| format!("{state:?}")).collect();
+    states.sort_unstable();
+    states.push(format!("{:?} {:?}", machine.blocks, machine.timeout));
+    Ok(states)
+}
+
+/// The text with all that is not ASCII as escapes.
+fn escaped(text: &str) -> String {
+    let escape = |character: char| match character.is_ascii() {
+        true => character.to_string(),
+        false => {
+            let units = character.encode_utf16(&mut [0; 2]).to_vec();
+            units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
+        }
+    };
+    text.chars().map(escape).collect()
 }
 
 fn list_pointers(value: &serde_json::Value, pointer: String, pointers: &mut Vec<String>) {

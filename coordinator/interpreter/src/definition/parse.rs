@@ -17,6 +17,7 @@ use super::fields::{Fields, wrong_type};
 use super::flow::check_flow;
 use super::graph::check_graph;
 use super::reader::read;
+use super::references::warn_of_unassigned;
 use super::spelling::did_you_mean;
 use super::states::parse_state;
 use super::vocabulary::{BRANCH, MACHINE};
@@ -104,6 +105,7 @@ impl Parser {
             check_express(root, &mut self.faults);
         }
         warn_of_kept_effects(root, &mut self.faults);
+        warn_of_unassigned(root, &mut self.faults);
         // The last, so that a flood of keys drowns no other fault.
         report_duplicates(root, &mut self.faults);
         let blocks = std::mem::take(&mut self.blocks)

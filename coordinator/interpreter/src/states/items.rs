@@ -27,7 +27,11 @@ pub(super) fn items(
         (Some(reader), Some(run)) => {
             let read = turn.execution.outcome_besides(run, reader.runs);
             let read = read.ok_or_else(|| Broken::new("the items of a Map are not read"))?;
-            flow.input().map(|input| Items::new(input, read.clone()))
+            match read.is_array() {
+                true => flow.input().map(|input| Items::new(input, read.clone())),
+                // Only an operator can have said so.
+                false => Err(Failure::new("States.ItemReaderFailed", NO_ARRAY)),
+            }
         }
         _ => find(&flow, map),
     };
@@ -230,3 +234,5 @@ pub(crate) fn weight(turn: &Turn<'_>, run: ScopeId, index: u32) -> Result<u32, B
         _ => Ok(1),
     }
 }
+
+const NO_ARRAY: &str = "The items of a Map are an array.";

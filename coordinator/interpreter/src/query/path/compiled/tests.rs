@@ -3,6 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::query::Random;
+use crate::query::path::step::normal_form;
 
 fn store() -> Value {
     json!({
@@ -212,6 +213,17 @@ proptest! {
         let data = Data::new(&input, &input, &Value::Null, Random::new([0; 32]));
         if let Ok(path) = Path::parse(&text) {
             let _ = path.get(&data);
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_printed_as_messages_print_it_finds_the_same(
+        text in r"\$((\.|\.\.)(book|title|tags|a b|limit)|\[(-?[0-3]|\*|[0-2]?:[0-3]?|[01],2|'book'|'title', ?'price')\]|\.\*){0,5}"
+    ) {
+        if let Ok(path) = Path::parse(&text) {
+            let printed = normal_form(&path.steps);
+            let again = Path::parse(&printed).map_err(|fault| TestCaseError::fail(format!("{printed}: {fault}")))?;
+            prop_assert_eq!(format!("{:?}", again.steps), format!("{:?}", path.steps));
         }
     }
 }
