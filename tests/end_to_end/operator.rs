@@ -4,7 +4,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use sagamore_interpreter::limits::{PAYLOAD_BYTES_DEFAULT, VALUE_DEPTH_MAX};
+use sagamore_interpreter::limits::{PAYLOAD_BYTES_MAX, VALUE_DEPTH_MAX};
 use sagamore_tests::live::{Client, Coordinator, World, binary, in_world, until, within};
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ async fn check_arguments(client: &Client) -> Result<()> {
     let execution = execution.unwrap_or_default();
     let retry = format!("/sagamore/v1/incidents/{execution}/{incident}/retry");
     let deep = (0..=VALUE_DEPTH_MAX).fold(json!(7), |inner, _| json!([inner]));
-    let large = json!("x".repeat(PAYLOAD_BYTES_DEFAULT));
+    let large = json!("x".repeat(PAYLOAD_BYTES_MAX.default));
     for arguments in [deep, large] {
         let body = json!({ "arguments": arguments });
         let refused = client.post(&retry, &body).await?;

@@ -13,6 +13,8 @@ async fn a_bad_setting_is_named_at_once() -> Result<()> {
             ("SAGAMORE_UNROUTABLE_GRACE", "soon"),
             ("SAGAMORE_PREFETCH", "-1"),
             ("SAGAMORE_PAYLOAD_BYTES_MAX", "1"),
+            ("SAGAMORE_ITEMS_BYTES_MAX", "a lot"),
+            ("SAGAMORE_FILES", "/nowhere"),
             ("DATABASE_URL", "mysql://there"),
             ("AMQP_URL", "http://there"),
             ("SAGAMORE_PREFIX", ""),

@@ -47,29 +47,55 @@ pub const VALUE_DEPTH_MAX: usize = 100;
 /// which the caller checks: this one only stops a small template from building a huge value.
 pub const EVALUATED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The largest input, argument or result of a state, in bytes of JSON, unless [`set_payload_bytes_max`] says otherwise.
-/// AWS has 262,144.
-pub const PAYLOAD_BYTES_DEFAULT: usize = 1024 * 1024;
-
-/// The range of what [`set_payload_bytes_max`] takes.
-pub const PAYLOAD_BYTES_RANGE: std::ops::RangeInclusive<usize> = 1024..=8 * 1024 * 1024;
-
-static PAYLOAD_BYTES: AtomicUsize = AtomicUsize::new(PAYLOAD_BYTES_DEFAULT);
-
-/// The largest input, argument or result of a state, in bytes of JSON.
-pub fn payload_bytes_max() -> usize {
-    PAYLOAD_BYTES.load(Ordering::Relaxed)
+/// A limit that a process may set. It is set before the first turn and stays: a turn depends on nothing but what it is given.
+#[derive(Debug)]
+pub struct Limit {
+    bytes: AtomicUsize,
+    /// What holds where nobody sets it.
+    pub default: usize,
+    /// The least it may be set to.
+    pub least: usize,
+    /// The most.
+    pub most: usize,
 }
 
-/// Sets the largest input, argument or result of a state for this process. It is set before the first turn and stays: a turn
-/// depends on nothing but what it is given.
-pub fn set_payload_bytes_max(bytes: usize) {
-    let (least, most) = (*PAYLOAD_BYTES_RANGE.start(), *PAYLOAD_BYTES_RANGE.end());
-    PAYLOAD_BYTES.store(bytes.clamp(least, most), Ordering::Relaxed);
+impl Limit {
+    const fn new(default: usize, least: usize, most: usize) -> Limit {
+        Limit {
+            bytes: AtomicUsize::new(default),
+            default,
+            least,
+            most,
+        }
+    }
+
+    /// As it is set, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Sets it, within what it may be set to.
+    pub fn set(&self, bytes: usize) {
+        let bytes = bytes.clamp(self.least, self.most);
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
 }
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// The largest input, argument or result of a state, in bytes of JSON. AWS has 262,144.
+pub static PAYLOAD_BYTES_MAX: Limit = Limit::new(MIB, KIB, 8 * MIB);
+
+/// The longest definition, in bytes. AWS has 1 MiB, too. Source: Step Functions, "State machine quotas".
+pub static DEFINITION_BYTES_MAX: Limit = Limit::new(MIB, KIB, 8 * MIB);
 
 /// The most that the variables of one scope hold together, in bytes of JSON. AWS has as much for all scopes of an execution.
-pub const VARIABLES_BYTES_MAX: usize = 10 * 1024 * 1024;
+pub static VARIABLES_BYTES_MAX: Limit = Limit::new(10 * MIB, KIB, 64 * MIB);
+
+/// The most that the items take which a Map reads from files, in bytes of JSON: they are kept with the execution. AWS reads
+/// files of 10 GB.
+pub static ITEMS_BYTES_MAX: Limit = Limit::new(32 * MIB, KIB, 256 * MIB);
 
 /// States that one turn enters before it lets others have theirs.
 pub const TRANSITIONS_PER_TURN_MAX: u32 = 500;
@@ -89,9 +115,9 @@ pub const NESTING_MAX: u32 = 32;
 /// How long a step in flight may answer yet when its scope begins to undo. Source: the saga extension.
 pub const DRAIN_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
-/// Whether a value passes [`payload_bytes_max`]; stops counting there.
+/// Whether a value passes [`PAYLOAD_BYTES_MAX`]; stops counting there.
 pub fn is_payload_too_large(value: &serde_json::Value) -> bool {
-    are_larger([value], payload_bytes_max())
+    are_larger([value], PAYLOAD_BYTES_MAX.bytes())
 }
 
 /// Whether these values have more bytes of JSON together; stops counting there.
@@ -137,9 +163,6 @@ pub fn is_payload_too_deep(value: &serde_json::Value) -> bool {
 
 /// The longest cause of an error, in characters. Source: Step Functions, `SensitiveCause`.
 pub const CAUSE_CHARACTERS_MAX: usize = 32_768;
-
-/// The longest definition in bytes: 1 MiB. Source: Step Functions, "State machine quotas".
-pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
 
 /// How many objects and arrays may stand inside one another in a definition; it bounds the reader's recursion.
 pub const DEFINITION_NESTING_MAX: usize = 128;

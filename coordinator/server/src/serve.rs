@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use backoff::ExponentialBackoffBuilder;
 use sagamore_dev_broker::Broker;
-use sagamore_interpreter::limits::set_payload_bytes_max;
+use sagamore_interpreter::limits::PAYLOAD_BYTES_MAX;
 use sagamore_messages::{Names, TokenKey};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -185,7 +185,7 @@ struct Coordinator<S: Store> {
 
 impl<S: Store> Coordinator<S> {
     fn new(settings: Settings, store: S, address: SocketAddr) -> Coordinator<S> {
-        set_payload_bytes_max(settings.payload_bytes_max);
+        settings.limits.set();
         let public_url = settings
             .public_url
             .clone()
@@ -331,7 +331,7 @@ fn bus_settings(settings: &Settings, own_replies: String) -> bus::Settings {
         names: Names::new(&settings.prefix),
         own_replies,
         prefetch: settings.prefetch,
-        payload_bytes_max: settings.payload_bytes_max,
+        payload_bytes_max: PAYLOAD_BYTES_MAX.bytes(),
         unroutable_grace: settings.unroutable_grace,
         heartbeat: HEARTBEAT,
     }

@@ -4,16 +4,17 @@
 //! a setting that is silently ignored costs somebody a night. Passwords stand in URLs only, and a URL prints without.
 
 mod error;
+mod limits;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sagamore_interpreter::limits::{PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_RANGE};
 use tracing_subscriber::filter::Targets;
 
 pub use error::{Error, Origin};
+pub use limits::Limits;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +38,9 @@ pub struct Settings {
     pub unroutable_grace: Duration,
     /// `SAGAMORE_PREFETCH`, `prefetch`: how many replies are taken and not yet acknowledged, at most. Default 1024.
     pub prefetch: u16,
-    /// `SAGAMORE_PAYLOAD_BYTES_MAX`, `payload_bytes_max`: the largest input, argument or result of a state, in bytes. The same
-    /// for all coordinators on a database. Default 1048576; AWS has 262144.
-    pub payload_bytes_max: usize,
+    /// `SAGAMORE_PAYLOAD_BYTES_MAX` and others: what is limited otherwise than by default. The same for all coordinators on a
+    /// database.
+    pub limits: Limits,
     /// `SAGAMORE_FILES`, `files`: the directory that distributed Maps read items from, with a directory for each bucket. The same
     /// for all coordinators on a database. `None`: they can't.
     pub files: Option<PathBuf>,
@@ -179,7 +180,7 @@ impl Settings {
             account: given.account()?,
             unroutable_grace: given.unroutable_grace()?,
             prefetch: given.prefetch()?,
-            payload_bytes_max: given.payload_bytes_max()?,
+            limits: Limits::read(given)?,
             files: given.files()?,
             log: given.log()?,
             log_format: given.log_format()?,
@@ -199,7 +200,7 @@ pub fn environment() -> Vec<(String, String)> {
 }
 
 /// A setting's name in the file, and its name in the environment.
-const KNOWN: [(&str, &str); 13] = [
+const KNOWN: [(&str, &str); 16] = [
     ("database_url", "DATABASE_URL"),
     ("amqp_url", "AMQP_URL"),
     ("http", "SAGAMORE_HTTP"),
@@ -210,6 +211,9 @@ const KNOWN: [(&str, &str); 13] = [
     ("unroutable_grace", "SAGAMORE_UNROUTABLE_GRACE"),
     ("prefetch", "SAGAMORE_PREFETCH"),
     ("payload_bytes_max", "SAGAMORE_PAYLOAD_BYTES_MAX"),
+    ("definition_bytes_max", "SAGAMORE_DEFINITION_BYTES_MAX"),
+    ("variables_bytes_max", "SAGAMORE_VARIABLES_BYTES_MAX"),
+    ("items_bytes_max", "SAGAMORE_ITEMS_BYTES_MAX"),
     ("files", FILES_VARIABLE),
     ("log", "SAGAMORE_LOG"),
     ("log_format", "SAGAMORE_LOG_FORMAT"),
@@ -307,15 +311,6 @@ impl Given {
             text.parse().ok().filter(|count| *count > 0)
         })?;
         Ok(prefetch.unwrap_or(PREFETCH_DEFAULT))
-    }
-
-    fn payload_bytes_max(&self) -> Result<usize, Error> {
-        let right = "a number of bytes from 1024 to 8388608, as in 262144";
-        let bytes = self.parse("payload_bytes_max", right, |text| {
-            let bytes = text.parse().ok();
-            bytes.filter(|bytes| PAYLOAD_BYTES_RANGE.contains(bytes))
-        })?;
-        Ok(bytes.unwrap_or(PAYLOAD_BYTES_DEFAULT))
     }
 
     fn files(&self) -> Result<Option<PathBuf>, Error> {

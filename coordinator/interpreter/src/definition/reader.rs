@@ -9,11 +9,12 @@ use crate::limits::{DEFINITION_BYTES_MAX, DEFINITION_NESTING_MAX};
 
 /// The document of a text, or `None` with the one fault that makes the text unreadable.
 pub(super) fn read(text: &str, faults: &mut Faults) -> Option<(Document, NodeId)> {
-    if text.len() > DEFINITION_BYTES_MAX {
+    let bytes_max = DEFINITION_BYTES_MAX.bytes();
+    if text.len() > bytes_max {
         faults.schema(
             Spot::at(0),
             format!("The definition has {} bytes", text.len()),
-            format!("a definition has at most {DEFINITION_BYTES_MAX} bytes: cut it into state machines that start one another"),
+            format!("a definition has at most {bytes_max} bytes: cut it into state machines that start one another"),
         );
         return None;
     }
@@ -332,7 +333,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_mebibyte_in_one_line_is_read_and_more_refused() {
-        let text = format!("\"{}\"", "x".repeat(DEFINITION_BYTES_MAX - 2));
+        let text = format!("\"{}\"", "x".repeat(DEFINITION_BYTES_MAX.bytes() - 2));
         check(&text, "\"xxx");
         check(&format!("{text} "), "1:1 The definition has 1048577 bytes");
     }

@@ -196,7 +196,7 @@ impl<'a> Flow<'a> {
         let own = self.context.own_variables();
         let kept = own.filter(|(name, _)| assigned.get(name.as_str()).is_none());
         let all = kept.map(|(_, value)| &**value).chain([&assigned]);
-        if are_larger(all, VARIABLES_BYTES_MAX) {
+        if are_larger(all, VARIABLES_BYTES_MAX.bytes()) {
             return Err(too_large_failure(self.state.name.as_str(), "has variables"));
         }
         let is_empty = assigned.as_object().is_some_and(Map::is_empty);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::routing::{get, post};
+use sagamore_interpreter::limits::{DEFINITION_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use sagamore_messages::TokenKey;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -126,24 +127,27 @@ pub async fn serve<S: Store>(
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyFault {
     /// The client has to send less.
-    #[error("the body is larger than {BODY_BYTES_MAX} bytes, or was cut off")]
+    #[error("the body is larger than {} bytes, or was cut off", body_bytes_max())]
     TooLarge,
     /// The client has to send faster.
     #[error("the body did not arrive within {} seconds", BODY_WAIT_MAX.as_secs())]
     TooSlow,
 }
 
-/// Reads a body, of [`BODY_BYTES_MAX`] at most and for no longer than [`BODY_WAIT_MAX`].
+/// Reads a body, of [`body_bytes_max`] at most and for no longer than [`BODY_WAIT_MAX`].
 pub(super) async fn read_body(body: Body) -> Result<Bytes, BodyFault> {
-    match timeout(BODY_WAIT_MAX, to_bytes(body, BODY_BYTES_MAX)).await {
+    match timeout(BODY_WAIT_MAX, to_bytes(body, body_bytes_max())).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(BodyFault::TooLarge),
         Err(_) => Err(BodyFault::TooSlow),
     }
 }
 
-/// The largest body of a request, in bytes: a payload as JSON text inside JSON may take twice its size and more.
-pub(super) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The largest body of a request, in bytes: a payload or a definition as JSON text inside JSON may take twice its size and more.
+pub(super) fn body_bytes_max() -> usize {
+    4 * PAYLOAD_BYTES_MAX.bytes().max(DEFINITION_BYTES_MAX.bytes())
+}
+
 /// For how long a body may trickle in.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
 /// For how long requests may go on when the server stops.

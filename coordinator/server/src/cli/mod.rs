@@ -41,8 +41,10 @@ pub enum Command {
     /// Run a coordinator
     ///
     /// Settings come from a TOML file and from the environment, which wins: DATABASE_URL, AMQP_URL, SAGAMORE_HTTP,
-    /// SAGAMORE_PUBLIC_URL, SAGAMORE_PREFIX, SAGAMORE_REGION, SAGAMORE_ACCOUNT, SAGAMORE_UNROUTABLE_GRACE,
-    /// SAGAMORE_PREFETCH, SAGAMORE_PAYLOAD_BYTES_MAX, SAGAMORE_FILES, SAGAMORE_LOG, SAGAMORE_LOG_FORMAT. In the file they are database_url, amqp_url, http, and so on.
+    /// SAGAMORE_PUBLIC_URL, SAGAMORE_PREFIX, SAGAMORE_REGION, SAGAMORE_ACCOUNT, SAGAMORE_UNROUTABLE_GRACE, SAGAMORE_PREFETCH,
+    /// SAGAMORE_FILES, SAGAMORE_LOG, SAGAMORE_LOG_FORMAT, and the limits SAGAMORE_PAYLOAD_BYTES_MAX,
+    /// SAGAMORE_DEFINITION_BYTES_MAX, SAGAMORE_VARIABLES_BYTES_MAX, SAGAMORE_ITEMS_BYTES_MAX. In the file they are
+    /// database_url, amqp_url, http, and so on.
     Serve {
         /// The settings file
         #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE)]

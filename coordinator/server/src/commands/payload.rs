@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sagamore_interpreter::Payload;
-use sagamore_interpreter::limits::{VALUE_DEPTH_MAX, is_payload_too_deep, payload_bytes_max};
+use sagamore_interpreter::limits::{PAYLOAD_BYTES_MAX, VALUE_DEPTH_MAX, is_payload_too_deep};
 use serde_json::Value;
 
 /// Why a text is no payload.
@@ -15,7 +15,7 @@ pub enum Unreadable {
     /// It is larger than a payload may be.
     #[error(
         "the text has {bytes} bytes, at most {} are allowed",
-        payload_bytes_max()
+        PAYLOAD_BYTES_MAX.bytes()
     )]
     TooLarge {
         /// Its size.
@@ -31,7 +31,7 @@ pub enum Unreadable {
 /// # Errors
 /// See [`Unreadable`].
 pub fn read_payload(text: &str) -> Result<Payload, Unreadable> {
-    if text.len() > payload_bytes_max() {
+    if text.len() > PAYLOAD_BYTES_MAX.bytes() {
         return Err(Unreadable::TooLarge { bytes: text.len() });
     }
     let value: Value = serde_json::from_str(text).map_err(|error| {
@@ -129,7 +129,7 @@ mod tests {
             "objects and arrays nest deeper than 100 levels",
         );
         assert!(read_payload(&format!("{}{}", "[".repeat(100), "]".repeat(100))).is_ok());
-        let large = format!("\"{}\"", "x".repeat(payload_bytes_max()));
+        let large = format!("\"{}\"", "x".repeat(PAYLOAD_BYTES_MAX.bytes()));
         assert!(matches!(
             read_payload(&large),
             Err(Unreadable::TooLarge { .. })

@@ -4,7 +4,8 @@
 
 use std::io::{BufRead, Read};
 
-use super::ITEMS_BYTES_MAX;
+use sagamore_interpreter::limits::ITEMS_BYTES_MAX;
+
 use super::read::BYTE_ORDER_MARK;
 
 /// The records of a file, one after the other; lines without anything are passed over.
@@ -35,7 +36,7 @@ impl<R: BufRead> Records<R> {
 
     /// The next line with its end; `None` once there is none.
     fn line(&mut self) -> Result<Option<String>, String> {
-        let most = u64::try_from(ITEMS_BYTES_MAX).unwrap_or(u64::MAX);
+        let most = u64::try_from(ITEMS_BYTES_MAX.bytes()).unwrap_or(u64::MAX);
         let mut line = Vec::new();
         let read = self.file.by_ref().take(most).read_until(b'\n', &mut line);
         if read.map_err(|error| error.to_string())? == 0 {
@@ -56,7 +57,7 @@ impl<R: BufRead> Records<R> {
         let mut bytes = 0;
         while let Some(line) = self.line()? {
             bytes += line.len();
-            if bytes > ITEMS_BYTES_MAX {
+            if bytes > ITEMS_BYTES_MAX.bytes() {
                 return Err(format!("line {}: a record is too large", self.line));
             }
             open.read(&line, self.delimiter);

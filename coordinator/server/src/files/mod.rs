@@ -112,9 +112,6 @@ async fn executions<S: Store>(store: &S, map_run: &str) -> Result<Vec<ExecutionR
 /// Executions that are read at a time.
 const PAGE: u32 = 1_000;
 
-/// The most that the items of one Map take, in bytes of JSON: they are kept with the execution.
-const ITEMS_BYTES_MAX: usize = 32 * 1024 * 1024;
-
 const NO_FILES: &str =
     "This coordinator has no files. Start it with --files DIR, or set SAGAMORE_FILES.";
 

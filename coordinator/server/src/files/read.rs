@@ -6,11 +6,11 @@ use std::path::Path;
 
 use sagamore_interpreter::ItemsCall;
 use sagamore_interpreter::definition::Dataset;
-use sagamore_interpreter::limits::is_payload_too_deep;
+use sagamore_interpreter::limits::{ITEMS_BYTES_MAX, is_payload_too_deep};
 use serde_json::{Map, Value};
 
 use super::csv::Records;
-use super::{ITEMS_BYTES_MAX, list, place};
+use super::{list, place};
 
 /// Items as they are taken, until there are enough of them.
 pub(super) struct Taken {
@@ -51,10 +51,10 @@ pub(super) fn items(root: &Path, call: &ItemsCall) -> Result<Vec<Value>, String>
 }
 
 fn json(file: impl Read, pointer: &str, taken: &mut Taken) -> Result<(), String> {
-    let most = u64::try_from(ITEMS_BYTES_MAX).unwrap_or(u64::MAX);
+    let most = u64::try_from(ITEMS_BYTES_MAX.bytes()).unwrap_or(u64::MAX);
     let mut text = Vec::new();
     let read = file.take(most + 1).read_to_end(&mut text);
-    if read.map_err(|error| error.to_string())? > ITEMS_BYTES_MAX {
+    if read.map_err(|error| error.to_string())? > ITEMS_BYTES_MAX.bytes() {
         return Err(too_large());
     }
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
@@ -69,14 +69,14 @@ fn json(file: impl Read, pointer: &str, taken: &mut Taken) -> Result<(), String>
 }
 
 fn json_lines(mut file: impl BufRead, taken: &mut Taken) -> Result<(), String> {
-    let most = u64::try_from(ITEMS_BYTES_MAX).unwrap_or(u64::MAX);
+    let most = u64::try_from(ITEMS_BYTES_MAX.bytes()).unwrap_or(u64::MAX);
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
         let read = file.by_ref().take(most + 1).read_until(b'\n', &mut line);
         match read.map_err(|error| error.to_string())? {
             0 => return Ok(()),
-            bytes if bytes > ITEMS_BYTES_MAX => return Err(too_large()),
+            bytes if bytes > ITEMS_BYTES_MAX.bytes() => return Err(too_large()),
             _ => {}
         }
         let text = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line);
@@ -142,7 +142,7 @@ impl Taken {
             return Err(format!("item {} nests too deep", self.items.len()));
         }
         self.bytes += item.to_string().len() + 1;
-        if self.bytes > ITEMS_BYTES_MAX {
+        if self.bytes > ITEMS_BYTES_MAX.bytes() {
             return Err(too_large());
         }
         self.items.push(item);
@@ -155,7 +155,10 @@ impl Taken {
 }
 
 fn too_large() -> String {
-    format!("its items take more than {ITEMS_BYTES_MAX} bytes; MaxItems takes the first of them")
+    format!(
+        "its items take more than {} bytes (SAGAMORE_ITEMS_BYTES_MAX); MaxItems takes the first of them",
+        ITEMS_BYTES_MAX.bytes()
+    )
 }
 
 /// What some editors put before UTF-8.
