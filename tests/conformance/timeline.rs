@@ -128,11 +128,6 @@ impl Run {
     }
 
     fn input(&mut self, act: &Act) -> Result<Input> {
-        let reply = |task: Sequence, reply: Reply| Input::Reply {
-            task,
-            reply,
-            bytes: None,
-        };
         Ok(match act {
             Act::Start(_) | Act::After(_) => unreachable!("taken by the caller"),
             Act::Succeed(attempt, body) => {
@@ -315,6 +310,14 @@ impl Run {
         };
         let found = found.map(|(task, _)| *task).or_else(waiting);
         found.with_context(|| format!("{} was not sent", attempt.state))
+    }
+}
+
+fn reply(task: Sequence, reply: Reply) -> Input {
+    Input::Reply {
+        task,
+        reply,
+        bytes: None,
     }
 }
 

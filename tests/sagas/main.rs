@@ -3,6 +3,7 @@
 //! One string of bytes makes the saga and all that happens to it, so a failure is made smaller by cutting bytes off
 //! and reproduced by giving them back: `SAGA=0c41… cargo test -p sagamore-tests --test sagas`.
 
+mod files;
 mod loops;
 mod mirror;
 mod mutations;
@@ -22,8 +23,17 @@ const BYTES_MAX: usize = 240;
 
 #[test]
 fn every_saga_ends_and_leaves_nothing_behind() {
-    if let Ok(bytes) = std::env::var("SAGA") {
-        run::saga(&from_hex(&bytes).expect("SAGA holds pairs of hexadecimal digits")).unwrap();
+    check("SAGA", run::saga);
+}
+
+#[test]
+fn every_saga_of_distributed_maps_ends_and_leaves_nothing_behind() {
+    check("DISTRIBUTED", run::distributed);
+}
+
+fn check(variable: &str, run: impl Fn(&[u8]) -> Result<()>) {
+    if let Ok(bytes) = std::env::var(variable) {
+        run(&from_hex(&bytes).expect("it holds pairs of hexadecimal digits")).unwrap();
         return;
     }
     let cases = std::env::var("SAGAS").ok().and_then(|n| n.parse().ok());
@@ -34,9 +44,9 @@ fn every_saga_ends_and_leaves_nothing_behind() {
         ..Config::default()
     });
     let outcome = runner.run(&bytes(), |bytes| {
-        run::saga(&bytes).map_err(|violation| {
+        run(&bytes).map_err(|violation| {
             TestCaseError::fail(format!(
-                "{violation:#}\nSAGA={} cargo test -p sagamore-tests --test sagas",
+                "{violation:#}\n{variable}={} cargo test -p sagamore-tests --test sagas",
                 hex(&bytes)
             ))
         })

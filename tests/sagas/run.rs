@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::files::{distribute, file};
 use crate::mirror::Mirror;
 use anyhow::{Context, Result, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +13,7 @@ use sagamore_interpreter::{
 };
 use sagamore_tests::saga::text::Writer;
 use sagamore_tests::saga::{Choices, Saga, Services, decided, definition, input};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The most that happens by chance to one saga.
 const CHANCES_MAX: usize = 60;
@@ -21,14 +22,28 @@ const PATIENCE: usize = 30;
 /// The most that happens until a saga that nothing disturbs any more has ended.
 const STEPS_MAX: usize = 3_000;
 
-/// Makes a saga of these bytes and all that happens to it.
+/// Makes a saga of these bytes and all that happens to it, beside the reference interpreter.
 pub fn saga(bytes: &[u8]) -> Result<()> {
     let mut choices = Choices(bytes);
     let definition = definition(&mut choices);
+    run(&mut choices, &definition, true)
+}
+
+/// The same of a saga whose Maps are distributed, which the reference interpreter does not know.
+pub fn distributed(bytes: &[u8]) -> Result<()> {
+    let mut choices = Choices(bytes);
+    let mut definition = definition(&mut choices);
+    distribute(&mut choices, &mut definition);
+    run(&mut choices, &definition, false)
+}
+
+fn run(choices: &mut Choices<'_>, definition: &Value, is_mirrored: bool) -> Result<()> {
     let (saga, _) =
         Saga::start(&definition.to_string(), input()).with_context(|| format!("{definition:#}"))?;
-    let mirror =
-        Mirror::start(&definition, &input(), &saga).with_context(|| format!("{definition:#}"))?;
+    let mirror = is_mirrored.then(|| Mirror::start(definition, &input(), &saga));
+    let mirror = mirror
+        .transpose()
+        .with_context(|| format!("{definition:#}"))?;
     let mut run = Run {
         saga,
         mirror,
@@ -41,22 +56,22 @@ pub fn saga(bytes: &[u8]) -> Result<()> {
         taken: Vec::new(),
         decisions: 0,
     };
-    let outcome = run.play(&mut choices);
+    let outcome = run.play(choices);
     outcome.with_context(|| format!("{definition}\n{}\n", run.told()))
 }
 
-struct Run {
+pub(super) struct Run {
     saga: Saga,
-    mirror: Mirror,
+    mirror: Option<Mirror>,
     services: Services,
     /// How many of the saga's task messages the services have got.
     seen: usize,
     /// How many of its questions to other executions they have got.
     asked: usize,
     /// Task messages that are under way, or may come once more.
-    messages: Vec<(Sequence, Dispatch)>,
+    pub(super) messages: Vec<(Sequence, Dispatch)>,
     /// Replies that are under way.
-    replies: Vec<Input>,
+    pub(super) replies: Vec<Input>,
     /// Attempts of which a service said that nothing was done.
     denied: BTreeSet<Sequence>,
     /// What the saga took so far.
@@ -94,12 +109,15 @@ impl Run {
         self.asked = self.saga.asked.len();
     }
 
-    fn take(&mut self, input: Input) -> Result<()> {
+    pub(super) fn take(&mut self, input: Input) -> Result<()> {
         self.taken.push(input.clone());
         let is_heartbeat = self.saga.is_heartbeat_due(&input);
         // What is ignored is as good an outcome.
         let ignored = self.saga.take(&input)?.err();
-        self.mirror.take(&input, ignored, is_heartbeat, &self.saga)
+        match &mut self.mirror {
+            Some(mirror) => mirror.take(&input, ignored, is_heartbeat, &self.saga),
+            None => Ok(()),
+        }
     }
 
     /// Something happens.
@@ -144,6 +162,10 @@ impl Run {
         if let Route::Execution(child) = &message.route {
             let child = child.clone();
             return self.start_child(choices, task, message, &child);
+        }
+        if let Route::Files(call) = &message.route {
+            let reply = file(choices, task, call);
+            return self.find_file(choices, reply, (task, message));
         }
         let way = match choices.one_of(16) {
             // A service that said that nothing was done, and did it when asked once more, says so.
@@ -365,6 +387,11 @@ impl Run {
                     self.take(started(task, child, self.saga.now))?;
                     let ended = self.child_ends(&mut choices, task, &message);
                     self.take(ended)?;
+                    continue;
+                }
+                if let Route::Files(call) = &message.route {
+                    let reply = file(&mut choices, task, call);
+                    self.take(reply)?;
                     continue;
                 }
                 let reply = self.work(&mut choices, task, &message);
