@@ -10,7 +10,7 @@ use super::document::Node;
 use super::fault::{FaultCode, Faults, excerpt};
 use super::handover::jsonata_template;
 use super::spelling::did_you_mean;
-use super::vocabulary::{elsewhere, later};
+use super::vocabulary::elsewhere;
 use crate::query::{Expression, Path, ReferencePath, Template};
 
 /// What one kind of object may hold.
@@ -23,8 +23,6 @@ pub(super) struct Shape {
     pub(super) json_path: &'static [&'static str],
     /// Those there may be with JSONata only.
     pub(super) jsonata: &'static [&'static str],
-    /// Fields of the language that a later version runs.
-    pub(super) later: &'static [&'static str],
 }
 
 impl Shape {
@@ -379,14 +377,6 @@ fn unknown_field(name: &str, member: Node<'_>, shape: &Shape, faults: &mut Fault
         return;
     }
     let shown = excerpt(name);
-    if shape.later.contains(&name) {
-        faults.schema(
-            member.key_spot(),
-            format!("This version does not run '{shown}' of {}", shape.kind),
-            later(name),
-        );
-        return;
-    }
     let remedy = match elsewhere(name) {
         Some(place) => format!("'{shown}' stands in {place}"),
         None => {

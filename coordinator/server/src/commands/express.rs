@@ -1,14 +1,14 @@
 //! StartExecution of an EXPRESS machine, and StartSyncExecution, which waits for its end.
 
 use jiff::Timestamp;
-use sagamore_interpreter::{Head, Parent, Payload, Start};
+use sagamore_interpreter::{Head, Parent, Payload};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::arn::ARN_CHARACTERS_MAX;
 use super::name::NAME_CHARACTERS_MAX;
-use super::start::{Commands, invalid_input};
+use super::start::{Commands, invalid_input, start_of};
 use super::{ApiError, Members, check_name, epoch_seconds, machine_arn, read_payload};
 use crate::advance::{EXPRESS_MAX, NotStarted};
 use crate::store::{MachineRow, Store};
@@ -63,17 +63,7 @@ impl<S: Store> Commands<S> {
     ) -> Result<Started, ApiError> {
         let arn = machine.arn.replacen(":stateMachine:", ":express:", 1);
         let arn = format!("{arn}:{name}:{}", Uuid::new_v4());
-        let start = Start {
-            arn: arn.clone(),
-            name,
-            machine_arn: machine.arn.clone(),
-            machine_name: machine.name.clone(),
-            role_arn: machine.role_arn.clone(),
-            input,
-            parent,
-            block: None,
-            map_run: None,
-        };
+        let start = start_of(&machine, arn.clone(), name, input, parent);
         let started = self.advance().express().start(&machine, &start);
         let (at, end) = started.map_err(|refused| match refused {
             NotStarted::Busy => ApiError::new(

@@ -220,8 +220,24 @@ pub fn start_request(
 ) -> (String, Request) {
     let arn = execution_arn(&machine.arn, &name);
     let execution = ExecutionId::of(&arn);
-    let start = Start {
-        arn: arn.clone(),
+    let start = start_of(&machine, arn.clone(), name, input, parent);
+    let request = Request {
+        machine: Some(machine),
+        ..Request::new(execution, Input::Start(Box::new(start)))
+    };
+    (arn, request)
+}
+
+/// What an execution of a machine is given.
+pub(super) fn start_of(
+    machine: &MachineRow,
+    arn: String,
+    name: String,
+    input: Payload,
+    parent: Option<Parent>,
+) -> Start {
+    Start {
+        arn,
         name,
         machine_arn: machine.arn.clone(),
         machine_name: machine.name.clone(),
@@ -230,12 +246,7 @@ pub fn start_request(
         parent,
         block: None,
         map_run: None,
-    };
-    let request = Request {
-        machine: Some(machine),
-        ..Request::new(execution, Input::Start(Box::new(start)))
-    };
-    (arn, request)
+    }
 }
 
 fn execution_arn(machine_arn: &str, name: &str) -> String {

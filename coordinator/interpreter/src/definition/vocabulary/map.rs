@@ -38,7 +38,6 @@ pub(in crate::definition) const MAP: Shape = Shape {
         "OutputPath",
     ],
     jsonata: &["Output", "Items"],
-    later: &[],
 };
 
 /// What a Map does with each item.
@@ -47,7 +46,6 @@ pub(in crate::definition) const PROCESSOR: Shape = Shape {
     fields: &["Comment", "ProcessorConfig", "StartAt", "States"],
     json_path: &[],
     jsonata: &[],
-    later: &[],
 };
 
 /// How a Map runs its processor.
@@ -56,7 +54,6 @@ pub(in crate::definition) const PROCESSOR_CONFIG: Shape = Shape {
     fields: &["Mode", "ExecutionType"],
     json_path: &[],
     jsonata: &[],
-    later: &[],
 };
 
 /// Where a Map's items are.
@@ -65,7 +62,6 @@ pub(in crate::definition) const ITEM_READER: Shape = Shape {
     fields: &["Resource", "ReaderConfig"],
     json_path: &["Parameters"],
     jsonata: &["Arguments"],
-    later: &[],
 };
 
 /// How a Map's items are read.
@@ -83,7 +79,6 @@ pub(in crate::definition) const READER_CONFIG: Shape = Shape {
     ],
     json_path: &["MaxItemsPath"],
     jsonata: &[],
-    later: &[],
 };
 
 /// How a Map's items are put together.
@@ -92,7 +87,6 @@ pub(in crate::definition) const ITEM_BATCHER: Shape = Shape {
     fields: &["BatchInput", "MaxItemsPerBatch", "MaxInputBytesPerBatch"],
     json_path: &["MaxItemsPerBatchPath", "MaxInputBytesPerBatchPath"],
     jsonata: &[],
-    later: &[],
 };
 
 /// Where a Map's results go.
@@ -101,7 +95,6 @@ pub(in crate::definition) const RESULT_WRITER: Shape = Shape {
     fields: &["Resource", "WriterConfig"],
     json_path: &["Parameters"],
     jsonata: &["Arguments"],
-    later: &[],
 };
 
 /// How a Map's results are written.
@@ -110,5 +103,4 @@ pub(in crate::definition) const WRITER_CONFIG: Shape = Shape {
     fields: &["OutputType", "Transformation"],
     json_path: &[],
     jsonata: &[],
-    later: &[],
 };

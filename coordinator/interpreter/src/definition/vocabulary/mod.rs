@@ -1,4 +1,4 @@
-//! The field names of the language: where each stands, and what a later version will run.
+//! The field names of the language, and where each stands.
 
 mod map;
 
@@ -23,7 +23,6 @@ pub(super) const MACHINE: Shape = Shape {
     ],
     json_path: &[],
     jsonata: &[],
-    later: &[],
 };
 
 /// `CompensationPolicy` of the top level.
@@ -32,7 +31,6 @@ pub(super) const COMPENSATION_POLICY: Shape = Shape {
     fields: &["Comment", "OnStop", "Retry", "TimeoutSeconds"],
     json_path: &[],
     jsonata: &[],
-    later: &[],
 };
 
 /// One branch of a Parallel.
@@ -41,7 +39,6 @@ pub(super) const BRANCH: Shape = Shape {
     fields: &["Comment", "StartAt", "States"],
     json_path: &[],
     jsonata: &[],
-    later: &[],
 };
 
 /// A `Task` state.
@@ -73,7 +70,6 @@ pub(super) const TASK: Shape = Shape {
         "HeartbeatSecondsPath",
     ],
     jsonata: &["Output", "Arguments"],
-    later: &[],
 };
 
 /// A `Pass` state.
@@ -88,7 +84,6 @@ pub(super) const PASS: Shape = Shape {
         "OutputPath",
     ],
     jsonata: &["Output"],
-    later: &[],
 };
 
 /// A `Choice` state.
@@ -104,7 +99,6 @@ pub(super) const CHOICE: Shape = Shape {
     ],
     json_path: &["InputPath", "OutputPath"],
     jsonata: &["Output"],
-    later: &[],
 };
 
 /// A `Wait` state.
@@ -122,7 +116,6 @@ pub(super) const WAIT: Shape = Shape {
     ],
     json_path: &["InputPath", "OutputPath", "SecondsPath", "TimestampPath"],
     jsonata: &["Output"],
-    later: &[],
 };
 
 /// A `Parallel` state.
@@ -148,7 +141,6 @@ pub(super) const PARALLEL: Shape = Shape {
         "OutputPath",
     ],
     jsonata: &["Output", "Arguments"],
-    later: &[],
 };
 
 /// A `Succeed` state.
@@ -157,7 +149,6 @@ pub(super) const SUCCEED: Shape = Shape {
     fields: &["Type", "Comment", "QueryLanguage"],
     json_path: &["InputPath", "OutputPath"],
     jsonata: &["Output"],
-    later: &[],
 };
 
 /// A `Fail` state.
@@ -166,7 +157,6 @@ pub(super) const FAIL: Shape = Shape {
     fields: &["Type", "Comment", "QueryLanguage", "Error", "Cause"],
     json_path: &["ErrorPath", "CausePath"],
     jsonata: &[],
-    later: &[],
 };
 
 /// A `Compensate` state.
@@ -183,7 +173,6 @@ pub(super) const COMPENSATE_STATE: Shape = Shape {
     ],
     json_path: &["InputPath", "OutputPath"],
     jsonata: &["Output"],
-    later: &[],
 };
 
 /// `Compensate` of a Task.
@@ -198,7 +187,6 @@ pub(super) const COMPENSATION: Shape = Shape {
     ],
     json_path: &["Parameters"],
     jsonata: &["Arguments"],
-    later: &[],
 };
 
 /// One entry of `Retry`.
@@ -215,7 +203,6 @@ pub(super) const RETRIER: Shape = Shape {
     ],
     json_path: &[],
     jsonata: &[],
-    later: &[],
 };
 
 /// One entry of `Catch`.
@@ -224,7 +211,6 @@ pub(super) const CATCHER: Shape = Shape {
     fields: &["Comment", "ErrorEquals", "Compensate", "Next", "Assign"],
     json_path: &["ResultPath"],
     jsonata: &["Output"],
-    later: &[],
 };
 
 /// One rule of `Choices`.
@@ -277,7 +263,6 @@ pub(super) const RULE: Shape = Shape {
         "Not",
     ],
     jsonata: &["Condition", "Output"],
-    later: &[],
 };
 
 /// One rule inside another: it can't lead anywhere.
@@ -330,7 +315,6 @@ pub(super) const NESTED_RULE: Shape = Shape {
         "Not",
     ],
     jsonata: &[],
-    later: &[],
 };
 
 /// The operators, as fields of a rule.
@@ -378,16 +362,6 @@ pub(super) const OPERATORS: &[&str] = &[
     "Or",
     "Not",
 ];
-
-/// What to do without a field that a later version runs.
-pub(super) fn later(name: &str) -> &'static str {
-    match name {
-        "Compensate" => "put 'Compensate' on the Tasks inside",
-        "Through" => "leave it out: the whole scope is undone",
-        "Pivot" | "CompensationPolicy" => "leave it out",
-        _ => "leave it out",
-    }
-}
 
 /// Where else a field belongs.
 pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
