@@ -70,7 +70,63 @@ async fn rows_of_a_file_go_through_a_service_and_what_came_of_them_into_files() 
         let of_run = coordinator.client.call("ListExecutions", &run).await?;
         assert_eq!(of_run["executions"].as_array().map(Vec::len), Some(2));
         assert_eq!(of_run["executions"][0]["mapRunArn"], output["MapRunArn"]);
+        let run = json!({ "mapRunArn": output["MapRunArn"] });
+        let run = coordinator.client.call("DescribeMapRun", &run).await?;
+        assert_eq!(run["status"], "SUCCEEDED", "{run}");
+        assert_eq!(run["executionArn"], execution.as_str());
+        assert_eq!(run["toleratedFailurePercentage"], 40.0);
+        let counts = json!({ "pending": 0, "running": 0, "succeeded": 2, "failed": 1, "timedOut": 0, "aborted": 0,
+            "total": 3, "resultsWritten": 3 });
+        assert_eq!((&run["itemCounts"], &run["executionCounts"]), (&counts, &counts));
+        let runs = json!({ "executionArn": execution });
+        let runs = coordinator.client.call("ListMapRuns", &runs).await?;
+        assert_eq!(runs["mapRuns"][0]["mapRunArn"], output["MapRunArn"]);
+        let unknown = json!({ "mapRunArn": "arn:aws:states:us-east-1:000000000000:mapRun:may/each:none" });
+        let unknown = coordinator.client.try_call("DescribeMapRun", &unknown).await?;
+        assert_eq!(unknown.json()?["__type"], "ResourceNotFound");
         std::fs::remove_dir_all(files)?;
+        coordinator.stop().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_map_run_is_described_while_it_runs_and_once_it_is_stopped() -> Result<()> {
+    in_world(async |world| {
+        let coordinator = Coordinator::start(world, &[]).await?;
+        let client = &coordinator.client;
+        let queue = world.queue("slow").await?;
+        let each = json!({
+            "Type": "Map",
+            "MaxConcurrency": 1,
+            "ItemBatcher": { "MaxItemsPerBatch": 2 },
+            "ItemProcessor": {
+                "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+                "StartAt": "Do",
+                "States": { "Do": { "Type": "Task", "Resource": format!("queue:{queue}"), "End": true } },
+            },
+            "End": true,
+        });
+        let machine = json!({ "StartAt": "Each", "States": { "Each": each } });
+        let machine = client.create("slow", &machine).await?;
+        let execution = client.start(&machine, &json!([1, 2, 3, 4, 5])).await?;
+        let first = world.broker.take(&queue).await?;
+        world.broker.reply(&first, None, b"{}").await?;
+        world.broker.take(&queue).await?;
+        let listed = json!({ "executionArn": execution });
+        let listed = client.call("ListMapRuns", &listed).await?;
+        let described = json!({ "mapRunArn": listed["mapRuns"][0]["mapRunArn"] });
+        let run = client.call("DescribeMapRun", &described).await?;
+        assert_eq!((&run["status"], &run["maxConcurrency"]), (&json!("RUNNING"), &json!(1)));
+        let has = |counts: &Value, names: [&str; 4]| names.map(|name| counts[name].as_u64().unwrap_or(9));
+        let names = ["succeeded", "running", "pending", "total"];
+        assert_eq!(has(&run["itemCounts"], names), [2, 2, 1, 5]);
+        assert_eq!(has(&run["executionCounts"], names), [1, 1, 1, 3]);
+        client.call("StopExecution", &json!({ "executionArn": execution })).await?;
+        let ended = client.ended(&execution, END_MAX).await?;
+        let run = client.call("DescribeMapRun", &described).await?;
+        assert_eq!(run["status"], "ABORTED", "{run} {ended}");
+        assert!(run["stopDate"].is_number(), "{run}");
         coordinator.stop().await
     })
     .await

@@ -15,10 +15,11 @@ use jiff::{SignedDuration, Timestamp};
 use sagamore::store::{
     CoordinatorId, Created, DueWait, Error, EventWrite, ExecutionFilter, ExecutionRow, IncidentRow,
     LateReplyRow, Loaded, MachineRow, NewMachine, PageKey, RevisionId, SetAside, Store, TaskRow,
-    Unsent, Version, WaitWriteKind, Want, Writes,
+    Unsent, Version, WaitWriteKind, Want, Writes, of_map_runs,
 };
 use sagamore_interpreter::{
     Entry, EntryId, Execution, ExecutionId, Head, HistoryRecord, Input, Scope, ScopeId, Sequence,
+    Status,
 };
 use serde_json::Value;
 
@@ -341,6 +342,36 @@ impl Store for ModelStore {
 
     async fn execution(&self, execution: ExecutionId) -> Result<Option<ExecutionRow>, Error> {
         self.read(|tables| tables.executions.get(&execution).map(ExecutionTable::row))
+    }
+
+    async fn execution_within(
+        &self,
+        least: ExecutionId,
+        greatest: ExecutionId,
+    ) -> Result<Option<ExecutionRow>, Error> {
+        self.read(|tables| {
+            let mut within = tables.executions.range(least..=greatest);
+            within.next().map(|(_, row)| row.row())
+        })
+    }
+
+    async fn map_run_records(&self, execution: ExecutionId) -> Result<Vec<HistoryRecord>, Error> {
+        self.read(|tables| {
+            let row = tables.executions.get(&execution);
+            of_map_runs(row.map_or_else(Vec::new, |row| row.history.clone()))
+        })
+    }
+
+    async fn map_run_counts(&self, map_run: &str) -> Result<Vec<(Status, u64)>, Error> {
+        self.read(|tables| {
+            let of_run = |row: &&ExecutionTable| row.head.start.map_run.as_deref() == Some(map_run);
+            let count = |status: Status| {
+                let rows = tables.executions.values().filter(of_run);
+                rows.filter(|row| row.head.status == status).count() as u64
+            };
+            let counts = Status::ALL.map(|status| (status, count(status)));
+            counts.into_iter().filter(|(_, count)| *count > 0).collect()
+        })
     }
 
     async fn executions(&self, filter: &ExecutionFilter) -> Result<Vec<ExecutionRow>, Error> {

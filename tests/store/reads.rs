@@ -6,7 +6,7 @@ use sagamore::store::{
     Error, ExecutionFilter, ExecutionRow, ExecutionsOf, IncidentRow, MachineRow, PageKey, Store,
     Want, Writes,
 };
-use sagamore_interpreter::{ExecutionId, HistoryRecord, Sequence, Status};
+use sagamore_interpreter::{ExecutionId, HistoryRecord, MapRunId, ScopeId, Sequence, Status};
 
 use crate::sample::{coordinator, map_run};
 use crate::sequence::World;
@@ -41,6 +41,22 @@ impl World {
             named,
             filter.clone()
         )
+        .await)?;
+        Ok(())
+    }
+
+    pub async fn map_runs(&mut self) -> Result<()> {
+        let (execution, .., machine) = self.execution();
+        let map_run = map_run(&machine);
+        let id = MapRunId::of(execution, ScopeId(Sequence(self.random.below(9))));
+        let (least, greatest) = id.executions();
+        all!(self.stores, "map runs", |named| async {
+            let store = &named.store;
+            let within = store.execution_within(least, greatest).await?;
+            let within = within.map(|row| named.execution(row));
+            let records = store.map_run_records(execution).await?;
+            Ok::<_, Error>((within, records, store.map_run_counts(&map_run).await?))
+        }
         .await)?;
         Ok(())
     }

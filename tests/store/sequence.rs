@@ -78,7 +78,7 @@ impl World {
 
     async fn call(&mut self) -> Result<()> {
         self.stores.synchronise().await?;
-        match self.random.below(25) {
+        match self.random.below(26) {
             0..8 => self.transact().await,
             8 => self.conflict().await,
             9 | 10 => self.renew().await,
@@ -94,6 +94,7 @@ impl World {
             21 => self.machine_pages().await,
             22 => self.execution_pages().await,
             23 => self.recall().await,
+            24 => self.map_runs().await,
             _ => self.event_pages().await,
         }
     }

@@ -60,3 +60,58 @@ pub enum Runner {
     /// The compensation of an entry.
     Undo(EntryId),
 }
+
+/// The id of a Map Run, at the end of its ARN: it tells the execution and the scope, so that nothing else has to be kept to
+/// find them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MapRunId(pub Uuid);
+
+impl MapRunId {
+    /// How many bytes of it are of the execution's id; the others are the scope's number.
+    const OF_EXECUTION: usize = 10;
+
+    /// Of the Map Run whose iterations this scope holds.
+    pub fn of(execution: ExecutionId, run: ScopeId) -> MapRunId {
+        let mut bytes = *execution.0.as_bytes();
+        let number = run.0.0.to_be_bytes();
+        let kept = number.len() - (bytes.len() - MapRunId::OF_EXECUTION);
+        bytes[MapRunId::OF_EXECUTION..].copy_from_slice(&number[kept..]);
+        MapRunId(Uuid::from_bytes(bytes))
+    }
+
+    /// The least and the greatest id that its execution may have: so many bits are of one execution only.
+    pub fn executions(self) -> (ExecutionId, ExecutionId) {
+        let filled = |with: u8| {
+            let mut bytes = *self.0.as_bytes();
+            bytes[MapRunId::OF_EXECUTION..].fill(with);
+            ExecutionId(Uuid::from_bytes(bytes))
+        };
+        (filled(0), filled(u8::MAX))
+    }
+
+    /// The scope that holds the iterations.
+    pub fn run(self) -> ScopeId {
+        let number = self.0.as_bytes()[MapRunId::OF_EXECUTION..].iter();
+        let number = number.fold(0, |number, byte| number << 8 | u64::from(*byte));
+        ScopeId(Sequence(number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_run_tells_its_execution_and_its_scope() {
+        let execution = ExecutionId::of("arn:aws:states:r:a:execution:m:ada");
+        for run in [1, 77, 0xffff_ffff_ffff] {
+            let id = MapRunId::of(execution, ScopeId(Sequence(run)));
+            let (least, greatest) = id.executions();
+            assert!(least <= execution && execution <= greatest);
+            assert_eq!(id.run(), ScopeId(Sequence(run)));
+        }
+        let other = ExecutionId::of("arn:aws:states:r:a:execution:m:bob");
+        let id = MapRunId::of(execution, ScopeId(Sequence(1)));
+        assert!(!(id.executions().0..=id.executions().1).contains(&other));
+    }
+}

@@ -30,7 +30,7 @@ pub use history::{
     Ending, Event, HistoryRecord, Outcome, Payload, Settlement, StateType, Status, Target,
     TaskScheduled, Then, Trigger, TriggerKind,
 };
-pub use ids::{EntryId, ExecutionId, Runner, ScopeId, Sequence};
+pub use ids::{EntryId, ExecutionId, MapRunId, Runner, ScopeId, Sequence};
 pub use input::{
     Attempted, ChildEnd, ClaimedEffect, CompensationEnd, Ignored, Input, Parent, Reply, Start,
 };

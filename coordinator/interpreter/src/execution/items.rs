@@ -33,6 +33,11 @@ impl Items {
         u32::try_from(iterations).unwrap_or(u32::MAX)
     }
 
+    /// How many items there are, where an iteration has several.
+    pub(crate) fn in_batches(&self) -> Option<u32> {
+        self.batches.is_some().then(|| self.count())
+    }
+
     /// How many items there are.
     pub(crate) fn count(&self) -> u32 {
         let in_batches = self.batches.as_ref();

@@ -111,6 +111,9 @@ pub enum Event {
         scope: ScopeId,
         /// Items, and so iterations.
         length: u32,
+        /// How many items there are, where an iteration has several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        items: Option<u32>,
         /// Iterations at a time.
         concurrency: u32,
         /// Iterations that may fail.
@@ -213,6 +216,9 @@ pub enum Event {
     MapItemsRead {
         run: ScopeId,
         length: u32,
+        /// How many items there are, where an iteration has several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        items: Option<u32>,
         concurrency: u32,
         failures_max: u32,
     },

@@ -1,7 +1,6 @@
 //! Map: the same for each item of an array. Source: States Language, "Map State".
 
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::data::{Flow, integer_of};
 use super::items::{input, items, items_of_run};
@@ -13,7 +12,7 @@ use crate::delivery;
 use crate::effect::FileCall;
 use crate::execution::{Broken, Head, Items, Phase};
 use crate::history::{Event, Payload};
-use crate::ids::{Runner, ScopeId};
+use crate::ids::{MapRunId, Runner, ScopeId};
 use crate::limits::{CHILDREN_AT_ONCE_MAX, ITERATIONS_AT_ONCE_MAX};
 use crate::query::Path;
 
@@ -38,6 +37,7 @@ pub(crate) fn map(
             let started = Event::MapStateStarted {
                 scope,
                 length: items.iterations(),
+                items: items.in_batches(),
                 concurrency: 0,
                 failures_max: 0,
             };
@@ -46,8 +46,8 @@ pub(crate) fn map(
         }
         Err(failure) => return turn.fail_map(scope, failure),
     };
-    let limits = (items.iterations(), concurrency, failures_max);
-    let run = begin(turn, scope, map, limits)?;
+    let length = (items.iterations(), items.in_batches());
+    let run = begin(turn, scope, map, length, (concurrency, failures_max))?;
     turn.execution.items.0.insert(run, items);
     turn.iterate(run, turn.execution.head.event_id)
 }
@@ -57,11 +57,13 @@ fn begin(
     turn: &mut Turn<'_>,
     scope: ScopeId,
     map: &Map,
-    (length, concurrency, failures_max): (u32, u32, u32),
+    (length, items): (u32, Option<u32>),
+    (concurrency, failures_max): (u32, u32),
 ) -> Result<ScopeId, Broken> {
     let started = Event::MapStateStarted {
         scope,
         length,
+        items,
         concurrency,
         failures_max,
     };
@@ -86,7 +88,7 @@ fn read(
         Ok(call) => call,
         Err(failure) => return turn.fail_map(scope, failure),
     };
-    let run = begin(turn, scope, map, (0, 0, 0))?;
+    let run = begin(turn, scope, map, (0, None), (0, 0))?;
     match call {
         Ok(call) => begin_besides(turn, run, reader.runs, &call),
         Err(failure) => turn.fail_map_run(run, failure),
@@ -157,6 +159,7 @@ pub(crate) fn besides_ended(
     turn.record(Event::MapItemsRead {
         run,
         length: items.iterations(),
+        items: items.in_batches(),
         concurrency,
         failures_max,
     })?;
@@ -167,7 +170,7 @@ pub(crate) fn besides_ended(
 
 /// The ARN of the Map Run whose iterations this scope holds.
 pub(crate) fn map_run_arn(head: &Head, label: &str, run: ScopeId) -> String {
-    let id = Uuid::new_v5(&head.id.0, run.0.to_string().as_bytes());
+    let MapRunId(id) = MapRunId::of(head.id, run);
     let machine = head
         .start
         .machine_arn

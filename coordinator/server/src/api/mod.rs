@@ -20,6 +20,7 @@ mod html;
 mod incidents;
 mod ledger;
 mod machines;
+mod map_runs;
 mod metrics;
 mod operator;
 mod pages;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::router::{Api, BodyFault, read_body};
-use super::{executions, history, machines, rest, tasks};
+use super::{executions, history, machines, map_runs, rest, tasks};
 use crate::commands::{ApiError, Members};
 use crate::store::Store;
 
@@ -22,10 +22,12 @@ enum Operation {
     CreateStateMachine,
     DeleteStateMachine,
     DescribeExecution,
+    DescribeMapRun,
     DescribeStateMachine,
     DescribeStateMachineForExecution,
     GetExecutionHistory,
     ListExecutions,
+    ListMapRuns,
     ListStateMachines,
     SendTaskFailure,
     SendTaskHeartbeat,
@@ -88,12 +90,14 @@ async fn run<S: Store>(api: &Api<S>, operation: Operation, body: Body) -> Result
         Operation::CreateStateMachine => machines::create(api, members).await,
         Operation::DeleteStateMachine => machines::delete(api, members).await,
         Operation::DescribeExecution => executions::describe(api, members).await,
+        Operation::DescribeMapRun => map_runs::describe(api, members).await,
         Operation::DescribeStateMachine => machines::describe(api, members).await,
         Operation::DescribeStateMachineForExecution => {
             machines::describe_for_execution(api, members).await
         }
         Operation::GetExecutionHistory => history::get(api, members).await,
         Operation::ListExecutions => executions::list(api, members).await,
+        Operation::ListMapRuns => map_runs::list(api, members).await,
         Operation::ListStateMachines => machines::list(api, members).await,
         Operation::SendTaskFailure => tasks::send_failure(api, members).await,
         Operation::SendTaskHeartbeat => tasks::send_heartbeat(api, members).await,
@@ -183,14 +187,16 @@ fn respond(status: StatusCode, body: &Value) -> Response {
 }
 
 impl Operation {
-    const ALL: [Operation; 17] = [
+    const ALL: [Operation; 19] = [
         Operation::CreateStateMachine,
         Operation::DeleteStateMachine,
         Operation::DescribeExecution,
+        Operation::DescribeMapRun,
         Operation::DescribeStateMachine,
         Operation::DescribeStateMachineForExecution,
         Operation::GetExecutionHistory,
         Operation::ListExecutions,
+        Operation::ListMapRuns,
         Operation::ListStateMachines,
         Operation::SendTaskFailure,
         Operation::SendTaskHeartbeat,
@@ -209,10 +215,12 @@ impl Operation {
             Operation::CreateStateMachine => "CreateStateMachine",
             Operation::DeleteStateMachine => "DeleteStateMachine",
             Operation::DescribeExecution => "DescribeExecution",
+            Operation::DescribeMapRun => "DescribeMapRun",
             Operation::DescribeStateMachine => "DescribeStateMachine",
             Operation::DescribeStateMachineForExecution => "DescribeStateMachineForExecution",
             Operation::GetExecutionHistory => "GetExecutionHistory",
             Operation::ListExecutions => "ListExecutions",
+            Operation::ListMapRuns => "ListMapRuns",
             Operation::ListStateMachines => "ListStateMachines",
             Operation::SendTaskFailure => "SendTaskFailure",
             Operation::SendTaskHeartbeat => "SendTaskHeartbeat",

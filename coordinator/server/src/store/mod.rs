@@ -5,11 +5,13 @@
 //! The only place for SQL.
 
 mod convert;
+mod map_runs;
 mod postgres;
 mod rows;
 mod sqlite;
 mod types;
 
+pub use map_runs::of_map_runs;
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 pub use types::*;
@@ -18,7 +20,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sagamore_interpreter::{ExecutionId, HistoryRecord, Sequence};
+use sagamore_interpreter::{ExecutionId, HistoryRecord, Sequence, Status};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +165,25 @@ pub trait Store: Clone + Send + Sync + 'static {
         &self,
         execution: ExecutionId,
     ) -> impl Future<Output = Result<Option<ExecutionRow>, Error>> + Send;
+
+    /// The head of the execution whose id is within these, both included. There is at most one: see `MapRunId`.
+    fn execution_within(
+        &self,
+        least: ExecutionId,
+        greatest: ExecutionId,
+    ) -> impl Future<Output = Result<Option<ExecutionRow>, Error>> + Send;
+
+    /// Those of an execution's records that tell of its Map Runs: see [`of_map_runs`].
+    fn map_run_records(
+        &self,
+        execution: ExecutionId,
+    ) -> impl Future<Output = Result<Vec<HistoryRecord>, Error>> + Send;
+
+    /// How many executions of a Map Run have which status.
+    fn map_run_counts(
+        &self,
+        map_run: &str,
+    ) -> impl Future<Output = Result<Vec<(Status, u64)>, Error>> + Send;
 
     /// Executions, newest first.
     fn executions(

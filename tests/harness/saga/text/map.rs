@@ -11,6 +11,7 @@ pub(super) fn map(event: &Event) -> String {
             length,
             concurrency,
             failures_max,
+            ..
         } => format!(
             "{}MapStateStarted {length} items, {concurrency} at a time, {failures_max} may fail",
             within(*scope)
@@ -20,6 +21,7 @@ pub(super) fn map(event: &Event) -> String {
             length,
             concurrency,
             failures_max,
+            ..
         } => format!(
             "{}items read: {length}, {concurrency} at a time, {failures_max} may fail",
             within(*run)

@@ -16,6 +16,7 @@ impl Execution {
                 length,
                 concurrency,
                 failures_max,
+                ..
             } => {
                 self.follow(record, Runner::State(*scope))?;
                 self.close_backoff(Runner::State(*scope))?;
@@ -34,6 +35,7 @@ impl Execution {
                 length,
                 concurrency,
                 failures_max,
+                ..
             } => {
                 let iterations = self.iterations(*run)?;
                 let holder = self.scope(*run)?;

@@ -20,7 +20,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sagamore_interpreter::{ExecutionId, HistoryRecord, Sequence};
+use sagamore_interpreter::{ExecutionId, HistoryRecord, Sequence, Status};
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
@@ -214,6 +214,22 @@ impl Store for PostgresStore {
         limit: u32,
     ) -> Result<Vec<HistoryRecord>, Error> {
         executions::events(&self.pool, execution, after, reverse, limit).await
+    }
+
+    async fn execution_within(
+        &self,
+        least: ExecutionId,
+        greatest: ExecutionId,
+    ) -> Result<Option<ExecutionRow>, Error> {
+        executions::execution_within(&self.pool, least, greatest).await
+    }
+
+    async fn map_run_records(&self, execution: ExecutionId) -> Result<Vec<HistoryRecord>, Error> {
+        executions::map_run_records(&self.pool, execution).await
+    }
+
+    async fn map_run_counts(&self, map_run: &str) -> Result<Vec<(Status, u64)>, Error> {
+        executions::map_run_counts(&self.pool, map_run).await
     }
 
     async fn history(&self, execution: ExecutionId) -> Result<Vec<HistoryRecord>, Error> {

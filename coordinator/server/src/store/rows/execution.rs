@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sagamore_interpreter::{Entry, Execution, ExecutionId, Head, HistoryRecord, Scope, Start};
+use sagamore_interpreter::{
+    Entry, Execution, ExecutionId, Head, HistoryRecord, Scope, Start, Status,
+};
 use uuid::Uuid;
 
 use crate::store::convert::{absent, micros, parsed, row};
@@ -178,6 +180,14 @@ pub fn records(execution: ExecutionId, turns: &[String]) -> Result<Vec<HistoryRe
         })?);
     }
     Ok(all)
+}
+
+/// Counts by status, in one order everywhere.
+pub fn status_counts(counts: &[(String, i64)]) -> Vec<(Status, u64)> {
+    let count = |status: Status| counts.iter().find(|(word, _)| word == status.as_str());
+    let all = Status::ALL.into_iter();
+    all.filter_map(|status| Some((status, count(status)?.1.cast_unsigned())))
+        .collect()
 }
 
 /// Those of the records that are a page.

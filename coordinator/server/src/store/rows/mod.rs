@@ -8,7 +8,7 @@ mod write;
 
 pub use execution::{
     Definitions, Row as ExecutionColumns, Stored, event_page, execution_row, found, page_start,
-    parts, records, shown,
+    parts, records, shown, status_counts,
 };
 pub use late::{LateColumns, LateRow, late_columns, late_reply};
 pub use machine::{Revision, first_revision, next_revision};

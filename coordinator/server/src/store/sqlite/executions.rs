@@ -1,13 +1,15 @@
 //! Executions as clients see them: one, a page of many, their history.
 
-use sagamore_interpreter::{ExecutionId, HistoryRecord};
+use sagamore_interpreter::{ExecutionId, HistoryRecord, Status};
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use super::fault::fault;
 use crate::store::convert::number;
-use crate::store::rows::{ExecutionColumns, event_page, execution_row, page_start, records, shown};
-use crate::store::{Error, ExecutionFilter, ExecutionRow, ExecutionsOf};
+use crate::store::rows::{
+    ExecutionColumns, event_page, execution_row, page_start, records, shown, status_counts,
+};
+use crate::store::{Error, ExecutionFilter, ExecutionRow, ExecutionsOf, of_map_runs};
 
 /// See [`Store::execution`](crate::store::Store::execution).
 pub(super) async fn execution(
@@ -21,6 +23,55 @@ pub(super) async fn execution(
         .await
         .map_err(fault)?;
     row.map(execution_row).transpose()
+}
+
+/// See [`Store::execution_within`](crate::store::Store::execution_within).
+pub(super) async fn execution_within(
+    readers: &SqlitePool,
+    least: ExecutionId,
+    greatest: ExecutionId,
+) -> Result<Option<ExecutionRow>, Error> {
+    const SQL: &str =
+        "SELECT id, revision, body, head FROM executions JOIN starts ON execution_id = id
+        WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT 1";
+    let row: Option<ExecutionColumns> = sqlx::query_as(SQL)
+        .bind(least.0)
+        .bind(greatest.0)
+        .fetch_optional(readers)
+        .await
+        .map_err(fault)?;
+    row.map(execution_row).transpose()
+}
+
+/// See [`Store::map_run_records`](crate::store::Store::map_run_records). What a payload holds may read
+/// the same as what is looked for, so all is looked at once more.
+pub(super) async fn map_run_records(
+    readers: &SqlitePool,
+    execution: ExecutionId,
+) -> Result<Vec<HistoryRecord>, Error> {
+    const SQL: &str = r#"SELECT records FROM history WHERE execution_id = $1
+        AND (records LIKE '%"map_run_%' OR records LIKE '%"map_items_read"%' OR records LIKE '%"scope_closed"%')
+        ORDER BY first_event, first_sequence"#;
+    let turns: Vec<String> = sqlx::query_scalar(SQL)
+        .bind(execution.0)
+        .fetch_all(readers)
+        .await
+        .map_err(fault)?;
+    records(execution, &turns).map(of_map_runs)
+}
+
+/// See [`Store::map_run_counts`](crate::store::Store::map_run_counts).
+pub(super) async fn map_run_counts(
+    readers: &SqlitePool,
+    map_run: &str,
+) -> Result<Vec<(Status, u64)>, Error> {
+    const SQL: &str = "SELECT status, count(*) FROM executions WHERE map_run = $1 GROUP BY status";
+    let counts: Vec<(String, i64)> = sqlx::query_as(SQL)
+        .bind(map_run)
+        .fetch_all(readers)
+        .await
+        .map_err(fault)?;
+    Ok(status_counts(&counts))
 }
 
 /// See [`Store::executions`](crate::store::Store::executions).

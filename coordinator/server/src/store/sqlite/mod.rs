@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sagamore_interpreter::{ExecutionId, HistoryRecord, Sequence};
+use sagamore_interpreter::{ExecutionId, HistoryRecord, Sequence, Status};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use self::clock::Clock;
@@ -204,6 +204,22 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<HistoryRecord>, Error> {
         executions::events(&self.readers, execution, after, reverse, limit).await
+    }
+
+    async fn execution_within(
+        &self,
+        least: ExecutionId,
+        greatest: ExecutionId,
+    ) -> Result<Option<ExecutionRow>, Error> {
+        executions::execution_within(&self.readers, least, greatest).await
+    }
+
+    async fn map_run_records(&self, execution: ExecutionId) -> Result<Vec<HistoryRecord>, Error> {
+        executions::map_run_records(&self.readers, execution).await
+    }
+
+    async fn map_run_counts(&self, map_run: &str) -> Result<Vec<(Status, u64)>, Error> {
+        executions::map_run_counts(&self.readers, map_run).await
     }
 
     async fn history(&self, execution: ExecutionId) -> Result<Vec<HistoryRecord>, Error> {
