@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use sagamore_tests::live::{Client, Coordinator, in_world, until};
 use serde_json::{Value, json};
 
@@ -83,6 +83,33 @@ async fn what_fails_and_what_takes_too_long_is_told() -> Result<()> {
         let request = json!({ "stateMachineArn": standard });
         let refused = client.try_call("StartSyncExecution", &request).await?;
         assert_eq!(refused.json()?["__type"], "StateMachineTypeNotSupported");
+        coordinator.stop().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_answered_too_late_is_let_go() -> Result<()> {
+    in_world(async |world| {
+        let coordinator = Coordinator::start(world, &[]).await?;
+        let client = &coordinator.client;
+        let queue = world.queue("late").await?;
+        let mut machine = task(&queue, json!({}));
+        machine["TimeoutSeconds"] = json!(1);
+        let machine = create(client, "late", &machine).await?;
+        let answer = start_sync(client, &machine, json!({})).await?;
+        assert_eq!(answer["status"], "TIMED_OUT", "{answer}");
+        let asked = world.broker.take(&queue).await?;
+        let own = asked.delivery.properties.reply_to().clone();
+        let own = own.context("a task has a reply_to")?;
+        world.broker.reply(&asked, None, b"{}").await?;
+        until("the answer to be taken", END_MAX, async || {
+            let left = world.broker.counts(own.as_str()).await?;
+            Ok((left == Some((0, 1))).then_some(()))
+        })
+        .await?;
+        let parked = world.broker.counts(&world.names.parked()).await?;
+        assert_eq!(parked.map(|(messages, _)| messages), Some(0));
         coordinator.stop().await
     })
     .await

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sagamore_tests::live::{Coordinator, in_world};
+use sagamore_tests::live::{Client, Coordinator, in_world};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -66,28 +66,38 @@ async fn rows_of_a_file_go_through_a_service_and_what_came_of_them_into_files() 
             r#""[\"ada\"]" "[\"bob\"]""#
         );
         assert_eq!(names(&listed("FAILED")?, "Cause"), r#""seven""#);
-        let run = json!({ "mapRunArn": output["MapRunArn"], "statusFilter": "SUCCEEDED" });
-        let of_run = coordinator.client.call("ListExecutions", &run).await?;
-        assert_eq!(of_run["executions"].as_array().map(Vec::len), Some(2));
-        assert_eq!(of_run["executions"][0]["mapRunArn"], output["MapRunArn"]);
-        let run = json!({ "mapRunArn": output["MapRunArn"] });
-        let run = coordinator.client.call("DescribeMapRun", &run).await?;
-        assert_eq!(run["status"], "SUCCEEDED", "{run}");
-        assert_eq!(run["executionArn"], execution.as_str());
-        assert_eq!(run["toleratedFailurePercentage"], 40.0);
-        let counts = json!({ "pending": 0, "running": 0, "succeeded": 2, "failed": 1, "timedOut": 0, "aborted": 0,
-            "total": 3, "resultsWritten": 3 });
-        assert_eq!((&run["itemCounts"], &run["executionCounts"]), (&counts, &counts));
-        let runs = json!({ "executionArn": execution });
-        let runs = coordinator.client.call("ListMapRuns", &runs).await?;
-        assert_eq!(runs["mapRuns"][0]["mapRunArn"], output["MapRunArn"]);
-        let unknown = json!({ "mapRunArn": "arn:aws:states:us-east-1:000000000000:mapRun:may/each:none" });
-        let unknown = coordinator.client.try_call("DescribeMapRun", &unknown).await?;
-        assert_eq!(unknown.json()?["__type"], "ResourceNotFound");
+        check_map_run(&coordinator.client, &execution, &output["MapRunArn"]).await?;
         std::fs::remove_dir_all(files)?;
         coordinator.stop().await
     })
     .await
+}
+
+/// Three executions, one of which failed and all of whose results were written.
+async fn check_map_run(client: &Client, execution: &str, arn: &Value) -> Result<()> {
+    let run = json!({ "mapRunArn": arn, "statusFilter": "SUCCEEDED" });
+    let of_run = client.call("ListExecutions", &run).await?;
+    assert_eq!(of_run["executions"].as_array().map(Vec::len), Some(2));
+    assert_eq!(of_run["executions"][0]["mapRunArn"], *arn);
+    let run = json!({ "mapRunArn": arn });
+    let run = client.call("DescribeMapRun", &run).await?;
+    assert_eq!(run["status"], "SUCCEEDED", "{run}");
+    assert_eq!(run["executionArn"], execution);
+    assert_eq!(run["toleratedFailurePercentage"], 40.0);
+    let counts = json!({ "pending": 0, "running": 0, "succeeded": 2, "failed": 1, "timedOut": 0, "aborted": 0,
+        "total": 3, "resultsWritten": 3 });
+    assert_eq!(
+        (&run["itemCounts"], &run["executionCounts"]),
+        (&counts, &counts)
+    );
+    let runs = json!({ "executionArn": execution });
+    let runs = client.call("ListMapRuns", &runs).await?;
+    assert_eq!(runs["mapRuns"][0]["mapRunArn"], *arn);
+    let unknown =
+        json!({ "mapRunArn": "arn:aws:states:us-east-1:000000000000:mapRun:may/each:none" });
+    let unknown = client.try_call("DescribeMapRun", &unknown).await?;
+    assert_eq!(unknown.json()?["__type"], "ResourceNotFound");
+    Ok(())
 }
 
 #[tokio::test]

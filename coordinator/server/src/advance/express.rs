@@ -195,12 +195,12 @@ impl Run {
         mut inputs: mpsc::Receiver<Job>,
         ended: oneshot::Sender<Head>,
     ) {
-        self.act(begun).await;
+        self.act(begun);
         while !self.cached.execution.is_terminal() {
             let broken = tokio::select! {
                 biased;
-                Some(job) = inputs.recv() => self.take(job).await,
-                (due, wait) = self.timers.next() => self.turn(&Input::Due { wait }, due).await.err(),
+                Some(job) = inputs.recv() => self.take(job),
+                (due, wait) = self.timers.next() => self.turn(&Input::Due { wait }, due).err(),
             };
             if let Some(broken) = broken {
                 tracing::error!(
@@ -224,9 +224,9 @@ impl Run {
     }
 
     /// Takes an input and answers who brought it; what is broken, if anything is.
-    async fn take(&mut self, job: Job) -> Option<String> {
+    fn take(&mut self, job: Job) -> Option<String> {
         let (input, answer) = job.into_parts();
-        let taken = self.turn(&input, Timestamp::MIN).await;
+        let taken = self.turn(&input, Timestamp::MIN);
         let broken = taken.as_ref().err().cloned();
         let answered = taken.map_err(Error::SetAside).map(|taken| Answer {
             at: self.cached.execution.head.at,
@@ -238,11 +238,7 @@ impl Run {
     }
 
     /// Takes an input, at a time that is not before the last turn's, nor before `earliest`.
-    async fn turn(
-        &mut self,
-        input: &Input,
-        earliest: Timestamp,
-    ) -> Result<Result<(), Ignored>, String> {
+    fn turn(&mut self, input: &Input, earliest: Timestamp) -> Result<Result<(), Ignored>, String> {
         let last = self.cached.execution.head.at;
         let now = Timestamp::now().max(last).max(earliest);
         let Cached {
@@ -254,7 +250,7 @@ impl Run {
         });
         match decided.map_err(|broken| broken.to_string())? {
             Ok(decision) => {
-                self.act(decision).await;
+                self.act(decision);
                 Ok(Ok(()))
             }
             Err(ignored) => Ok(Err(ignored)),
@@ -262,7 +258,7 @@ impl Run {
     }
 
     /// Does what a turn decided.
-    async fn act(&mut self, mut decision: Decision) {
+    fn act(&mut self, mut decision: Decision) {
         // Step Functions tells nobody of the status of these.
         let is_told =
             |effect: &Effect| !matches!(effect, Effect::Announce(Announcement::Execution(_)));
@@ -276,8 +272,9 @@ impl Run {
         self.timers.note(&write);
         self.waits
             .send_replace(self.timers.open.keys().copied().collect());
+        // A broker that is away must not keep its time from running out.
         for publication in publications {
-            self.shared.outbox.send(publication).await;
+            self.shared.outbox.send_soon(publication);
         }
     }
 }

@@ -167,6 +167,19 @@ impl Outbox {
         }
     }
 
+    /// Hands on what nobody stores, without waiting: where there is no room, it is sent once there is.
+    pub fn send_soon(&self, publication: Publication) {
+        let channel = match publication.what.is_letter() {
+            true => &self.letters,
+            false => &self.publications,
+        };
+        if let Err(TrySendError::Full(publication)) = channel.try_send(publication) {
+            let channel = channel.clone();
+            // Whoever would take it may have stopped, and then so do those whose it is.
+            tokio::spawn(async move { channel.send(publication).await.ok() });
+        }
+    }
+
     fn post(&self, letter: Publication) {
         // Under the lock, so that the post, which looks under it too, does not go to sleep in between.
         let mut places = self.places();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
-use sagamore_messages::{Header, Properties};
+use sagamore_messages::{Header, Properties, names::HEADER_EXECUTION};
 
 /// Why a message can't be put on the wire, whatever the broker says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +83,13 @@ pub(super) fn death_reason(properties: &BasicProperties) -> Option<String> {
         Some(AMQPValue::LongString(reason)) => Some(reason.to_string()),
         _ => None,
     }
+}
+
+/// Whether a task message is of an EXPRESS execution, by its ARN.
+pub(super) fn is_of_express(properties: &BasicProperties) -> bool {
+    let headers = properties.headers().as_ref().map(FieldTable::inner);
+    let arn = headers.and_then(|headers| headers.get(HEADER_EXECUTION));
+    matches!(arn, Some(AMQPValue::LongString(arn)) if arn.to_string().contains(":express:"))
 }
 
 /// How many bytes a table takes on the wire, or a little more.

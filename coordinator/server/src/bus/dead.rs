@@ -3,9 +3,10 @@
 use lapin::message::Delivery;
 use sagamore_interpreter::Input;
 
-use super::convert::death_reason;
+use super::convert::{death_reason, is_of_express};
 use super::intake::{Intake, Verdict};
 use super::replies::addressee;
+use crate::advance::Error as AdvanceError;
 
 impl Intake {
     /// Takes a dead-lettered task message: its task fails at once, instead of by its timeout.
@@ -18,6 +19,12 @@ impl Intake {
             return Verdict::Park("it has no x-death, so no queue gave it up".to_owned());
         };
         let input = Input::DeadLettered { task, reason };
-        self.verdict((self.calls.submit)(execution, input).await)
+        match (self.calls.submit)(execution, input).await {
+            // It was another coordinator's, or is over.
+            Err(AdvanceError::UnknownExecution) if is_of_express(&delivery.properties) => {
+                self.late()
+            }
+            taken => self.verdict(taken),
+        }
     }
 }

@@ -100,7 +100,7 @@ impl Intake {
         link.up();
         let consuming = async {
             tokio::try_join!(
-                self.consume_replies(&channel, &replies, &settling),
+                self.consume_replies(&channel, (&replies, false), &settling),
                 self.consume_own_replies(connection),
                 self.consume_dead(connection),
                 self.consume_commands(connection),
@@ -116,12 +116,12 @@ impl Intake {
     async fn consume_replies(
         &self,
         channel: &Channel,
-        queue: &str,
+        (queue, own): (&str, bool),
         settling: &Settling,
     ) -> Result<(), Error> {
         let take = async |delivery: Delivery| {
             let number = settling.received();
-            let verdict = self.reply(&delivery).await;
+            let verdict = self.reply(&delivery, own).await;
             if self.settle(&delivery, queue, verdict).await {
                 settling.settled(number);
             }
@@ -141,7 +141,7 @@ impl Intake {
         let queue = &self.settings.own_replies;
         topology::declare_own(connection, queue).await?;
         let channel = open(connection, self.settings.prefetch.max(1)).await?;
-        self.consume_replies(&channel, queue, &Settling::default())
+        self.consume_replies(&channel, (queue, true), &Settling::default())
             .await
     }
 
@@ -180,6 +180,12 @@ impl Intake {
             tracing::debug!(queue, %error, "failed to ack a delivery; it will come again");
         }
         true
+    }
+
+    /// It came when it no longer mattered.
+    pub(super) fn late(&self) -> Verdict {
+        self.counts.ignored.one_more();
+        Verdict::Ack
     }
 
     /// What an input's fate means for the delivery that brought it.

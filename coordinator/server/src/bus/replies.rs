@@ -10,10 +10,12 @@ use sagamore_interpreter::{ClaimedEffect, ExecutionId, Input, Reply as InputRepl
 use sagamore_messages::{Effect, Reply, ReplyFault, TokenKey};
 
 use super::intake::{Intake, Verdict};
+use crate::advance::Error as AdvanceError;
 
 impl Intake {
-    /// Takes a reply. Up to the submission nothing is awaited, so replies are submitted in the order they came in.
-    pub(super) async fn reply(&self, delivery: &Delivery) -> Verdict {
+    /// Takes a reply. Up to the submission nothing is awaited, so replies are submitted in the order they came in. One that came
+    /// over this coordinator's `own` queue may be late for an execution of which nothing is left.
+    pub(super) async fn reply(&self, delivery: &Delivery, own: bool) -> Verdict {
         let properties = &delivery.properties;
         let (execution, task) = match addressee(&self.calls.key, properties) {
             Ok(addressee) => addressee,
@@ -34,7 +36,10 @@ impl Intake {
             reply,
             bytes: u32::try_from(delivery.data.len()).ok(),
         };
-        let verdict = self.verdict((self.calls.submit)(execution, input).await);
+        let verdict = match (self.calls.submit)(execution, input).await {
+            Err(AdvanceError::UnknownExecution) if own => self.late(),
+            taken => self.verdict(taken),
+        };
         match (verdict, fault) {
             (Verdict::Hold, _) => Verdict::Hold,
             (_, Some(fault)) => Verdict::Park(fault),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use sagamore_interpreter::{ClaimedEffect, FileCall, ItemsCall, Payload, Reply, ResultsCall};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::post::pauses;
 use crate::store::{Error, ExecutionFilter, ExecutionRow, ExecutionsOf, PageKey, Store};
@@ -23,6 +24,7 @@ use write::Results;
 #[derive(Debug, Clone)]
 pub struct Files {
     root: Option<Arc<Path>>,
+    places: Arc<Semaphore>,
 }
 
 impl Files {
@@ -30,11 +32,13 @@ impl Files {
     pub fn new(root: Option<PathBuf>) -> Files {
         Files {
             root: root.map(Arc::from),
+            places: Arc::new(Semaphore::new(AT_ONCE_MAX)),
         }
     }
 
     /// Does what a Map asks for; what went wrong is its answer, too.
     pub async fn answer<S: Store>(&self, store: &S, call: FileCall) -> Reply {
+        let _place = self.places.acquire().await;
         let (error, answered) = match call {
             FileCall::Read(call) => ("States.ItemReaderFailed", self.read(call).await),
             FileCall::Write(call) => ("States.ResultWriterFailed", self.write(store, call).await),
@@ -108,6 +112,9 @@ async fn executions<S: Store>(store: &S, map_run: &str) -> Result<Vec<ExecutionR
         filter.after = last;
     }
 }
+
+/// Files that are read or written at a time: each may be as large as its limit.
+const AT_ONCE_MAX: usize = 4;
 
 /// Executions that are read at a time.
 const PAGE: u32 = 1_000;
