@@ -103,7 +103,7 @@ pub(super) const DISTRIBUTED_ONLY: [&str; 3] = ["ItemReader", "ItemBatcher", "Re
 pub(super) fn parse_reader(map: Fields<'_>, parser: &mut Parser) -> Option<ItemReader> {
     let fields = Fields::open(map.get("ItemReader")?, &ITEM_READER, &mut parser.faults)?;
     let faults = &mut parser.faults;
-    let action = action(fields, ["s3:getObject", "s3:listObjectsV2"], faults);
+    let action = action(fields, &["s3:getObject", "s3:listObjectsV2"], faults);
     let arguments = fields.arguments(faults);
     let config = fields.get("ReaderConfig");
     let config = config.and_then(|config| Fields::open(config, &READER_CONFIG, faults));
@@ -111,12 +111,13 @@ pub(super) fn parse_reader(map: Fields<'_>, parser: &mut Parser) -> Option<ItemR
         let names = ["MaxItems", "MaxItemsPath"];
         parse_count(config, names, 0..=ITEMS_MAX, faults)
     });
-    let dataset = match action? {
-        "s3:listObjectsV2" => Dataset::Objects,
-        _ => parse_dataset(config, faults)?,
+    let dataset = match action {
+        Some("s3:listObjectsV2") => Some(Dataset::Objects),
+        _ => parse_dataset(config, faults),
     };
+    action?;
     Some(ItemReader {
-        dataset,
+        dataset: dataset?,
         arguments,
         max_items: max_items.unwrap_or(Count::Literal(0)),
         runs: parser.hidden_block(map.node(), "reader", Resource::Files),
@@ -150,8 +151,10 @@ fn parse_dataset(config: Option<Fields<'_>>, faults: &mut Faults) -> Option<Data
 }
 
 fn parse_csv(config: Fields<'_>, faults: &mut Faults) -> Option<Dataset> {
-    let location = word(config, "CSVHeaderLocation", &["FIRST_ROW", "GIVEN"], faults)?;
-    let headers = match location {
+    let location = word(config, "CSVHeaderLocation", &["FIRST_ROW", "GIVEN"], faults);
+    let names = ["COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"];
+    let delimiter = word(config, "CSVDelimiter", &names, faults);
+    let headers = match location? {
         Some("GIVEN") => {
             config.require(&["CSVHeaders"], faults);
             let nodes = config.filled_array("CSVHeaders", faults);
@@ -160,8 +163,7 @@ fn parse_csv(config: Fields<'_>, faults: &mut Faults) -> Option<Dataset> {
         }
         _ => None,
     };
-    let names = ["COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"];
-    let delimiter = match word(config, "CSVDelimiter", &names, faults)? {
+    let delimiter = match delimiter? {
         Some("PIPE") => '|',
         Some("SEMICOLON") => ';',
         Some("SPACE") => ' ',
@@ -204,7 +206,7 @@ pub(super) fn parse_writer(map: Fields<'_>, parser: &mut Parser) -> Option<Resul
     let faults = &mut parser.faults;
     let is_export = fields.get("Resource").is_some();
     if is_export {
-        action(fields, ["s3:putObject", "s3:putObject"], faults)?;
+        action(fields, &["s3:putObject"], faults);
     } else if fields.get("WriterConfig").is_none() {
         fields.require(&["Resource"], faults);
     }
@@ -220,13 +222,15 @@ pub(super) fn parse_writer(map: Fields<'_>, parser: &mut Parser) -> Option<Resul
     };
     if let Some(config) = config {
         let kinds = ["NONE", "COMPACT", "FLATTEN"];
-        format.transformation = match word(config, "Transformation", &kinds, faults)? {
+        let transformation = word(config, "Transformation", &kinds, faults);
+        let output_type = word(config, "OutputType", &["JSON", "JSONL"], faults);
+        format.is_lines = output_type? == Some("JSONL");
+        format.transformation = match transformation? {
             Some("NONE") => Transformation::None,
             Some("COMPACT") => Transformation::Compact,
             Some("FLATTEN") => Transformation::Flatten,
             _ => format.transformation,
         };
-        format.is_lines = word(config, "OutputType", &["JSON", "JSONL"], faults)? == Some("JSONL");
     }
     Some(ResultWriter {
         is_export,
@@ -236,10 +240,10 @@ pub(super) fn parse_writer(map: Fields<'_>, parser: &mut Parser) -> Option<Resul
     })
 }
 
-/// The action that `Resource` names, which is one of two.
+/// The action that `Resource` names, which is one of these.
 fn action(
     fields: Fields<'_>,
-    actions: [&'static str; 2],
+    actions: &[&'static str],
     faults: &mut Faults,
 ) -> Option<&'static str> {
     fields.require(&["Resource"], faults);
@@ -248,19 +252,20 @@ fn action(
     let named = text
         .split_once(":states:::")
         .filter(|(partition, _)| partition.starts_with("arn:"));
-    let found = named.and_then(|(_, named)| actions.into_iter().find(|action| *action == named));
+    let found =
+        named.and_then(|(_, named)| actions.iter().copied().find(|action| *action == named));
     if found.is_none() {
-        let remedy = did_you_mean(text, actions.map(arn_of).iter().map(String::as_str), || {
-            format!("write {}", arn_of(actions[0]))
+        let arns: Vec<String> = actions
+            .iter()
+            .map(|action| format!("arn:aws:states:::{action}"))
+            .collect();
+        let remedy = did_you_mean(text, arns.iter().map(String::as_str), || {
+            format!("write {}", arns.join(" or "))
         });
         let problem = format!("Value is not a valid resource: '{}'", excerpt(text));
         faults.error(node.spot(), FaultCode::InvalidResource, problem, remedy);
     }
     found
-}
-
-fn arn_of(action: &str) -> String {
-    format!("arn:aws:states:::{action}")
 }
 
 /// One of some words; `Some(None)` where the field is not there, `None` where it holds another.
@@ -304,3 +309,82 @@ const ITEMS_MAX: u32 = 100_000_000;
 
 /// The most bytes of a batch, as Step Functions has it.
 const BATCH_BYTES_MAX: u32 = 262_144;
+
+#[cfg(test)]
+mod tests {
+    use crate::definition::fault::tests::state_faults;
+
+    /// The faults of a distributed Map with these fields.
+    fn check(fields: &str, expected: &[&str]) {
+        let map = format!(
+            r#"{{"Type":"Map",{fields},"ItemProcessor":{{"ProcessorConfig":{{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"}},
+                "StartAt":"P","States":{{"P":{{"Type":"Pass","End":true}}}}}},"End":true}}"#
+        );
+        assert_eq!(state_faults(&map), expected, "{fields}");
+    }
+
+    #[test]
+    fn every_fault_of_a_reader_is_told_at_once() {
+        check(
+            r#""ItemReader":{"Resource":"arn:aws:states:::s3:getObjekt","ReaderConfig":{"InputType":"CSV","MaxItems":-1,
+                "CSVHeaderLocation":"FIRST","CSVDelimiter":","}}"#,
+            &[
+                "/ItemReader/Resource Value is not a valid resource: 'arn:aws:states:::s3:getObjekt'",
+                "/ItemReader/ReaderConfig/MaxItems Minimum value is 0",
+                "/ItemReader/ReaderConfig/CSVHeaderLocation There is no CSVHeaderLocation 'FIRST'",
+                "/ItemReader/ReaderConfig/CSVDelimiter There is no CSVDelimiter ','",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_read_has_to_be_said() {
+        check(
+            r#""ItemReader":{"ReaderConfig":{"InputType":"CSV","CSVHeaderLocation":"GIVEN"}}"#,
+            &[
+                "/ItemReader These fields are required: [Resource]",
+                "/ItemReader/ReaderConfig These fields are required: [CSVHeaders]",
+            ],
+        );
+        check(
+            r#""ItemReader":{"Resource":"arn:aws:states:::s3:getObject","ReaderConfig":{"InputType":"JSON","ItemsPointer":"a/b"}}"#,
+            &["/ItemReader/ReaderConfig/ItemsPointer Value is not a valid JSON Pointer"],
+        );
+        check(
+            r#""ItemReader":{"Resource":"arn:aws:states:::s3:getObject","ReaderConfig":{"InputType":"PARQUET"}}"#,
+            &[
+                "/ItemReader/ReaderConfig/InputType This version does not run the InputType 'PARQUET'",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_batch_has_a_size() {
+        check(
+            r#""ItemBatcher":{"MaxItemsPerBatch":0}"#,
+            &["/ItemBatcher/MaxItemsPerBatch Minimum value is 1"],
+        );
+        check(
+            r#""ItemBatcher":{"BatchInput":{"a":1}}"#,
+            &[
+                "/ItemBatcher At least one of these fields is required: [MaxItemsPerBatch, MaxItemsPerBatchPath, MaxInputBytesPerBatch, MaxInputBytesPerBatchPath]",
+            ],
+        );
+    }
+
+    #[test]
+    fn every_fault_of_a_writer_is_told_at_once() {
+        check(
+            r#""ResultWriter":{"Resource":"arn:aws:states:::s3:getObject","WriterConfig":{"Transformation":"ALL","OutputType":"CSV"}}"#,
+            &[
+                "/ResultWriter/Resource Value is not a valid resource: 'arn:aws:states:::s3:getObject'",
+                "/ResultWriter/WriterConfig/Transformation There is no Transformation 'ALL'",
+                "/ResultWriter/WriterConfig/OutputType There is no OutputType 'CSV'",
+            ],
+        );
+        check(
+            r#""ResultWriter":{}"#,
+            &["/ResultWriter These fields are required: [Resource]"],
+        );
+    }
+}

@@ -151,6 +151,8 @@ impl Story {
                     around: before.row,
                 };
             }
+            // Its iterations are executions of their own, which this history does not count.
+            "MapRunStarted" => row.iterations = None,
             "MapIterationSucceeded" | "MapIterationFailed" | "MapIterationAborted" => {
                 return self.iteration_over(before);
             }

@@ -102,6 +102,20 @@ fn iterations_are_counted() {
 }
 
 #[test]
+fn the_executions_of_a_map_run_are_not_counted_as_iterations() {
+    let story = story(&[
+        (0, "MapStateEntered", "M"),
+        (1, "MapStateStarted", "0"),
+        (2, "MapRunStarted", ""),
+        (3, "MapRunSucceeded", ""),
+        (4, "MapStateSucceeded", ""),
+        (5, "MapStateExited", "M"),
+    ]);
+    assert_eq!(told(&story), ["0 M Done 1/0"]);
+    assert_eq!(story.rows()[0].1.iterations, None);
+}
+
+#[test]
 fn an_undo_is_told_of_its_step() {
     let begin = [
         (0, "TaskStateEntered", "A"),
