@@ -1,9 +1,9 @@
 //! How much an execution may keep in variables.
 
 use anyhow::Result;
-use sagamore_interpreter::{Event, HistoryRecord, Status};
+use sagamore_interpreter::Status;
 use sagamore_tests::saga::Saga;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// How many values of a million bytes fit.
 const FITTING: usize = 10;
@@ -15,14 +15,40 @@ fn variables_have_a_limit_together() -> Result<()> {
 
     let one_more = assigning(FITTING + 1, |at| format!("v{at}"));
     let (saga, _) = Saga::start(&one_more, value())?;
-    let Some(HistoryRecord {
-        event: Event::ExecutionEnded(ending),
-        ..
-    }) = saga.history.last()
-    else {
-        panic!("it has not failed: {:?}", saga.execution.head.status);
-    };
-    assert_eq!(ending.error.as_deref(), Some("States.DataLimitExceeded"));
+    assert_eq!(error(&saga), Some("States.DataLimitExceeded"));
+    Ok(())
+}
+
+#[test]
+fn branches_share_the_limit_while_they_run() -> Result<()> {
+    let (saga, _) = Saga::start(&branches(FITTING / 2, FITTING / 2), value())?;
+    assert_eq!(saga.execution.head.status, Status::Running);
+
+    let (saga, _) = Saga::start(&branches(FITTING / 2, FITTING / 2 + 1), value())?;
+    assert_eq!(error(&saga), Some("States.DataLimitExceeded"));
+    Ok(())
+}
+
+#[test]
+fn the_variables_of_iterations_go_with_them() -> Result<()> {
+    let inside = states(
+        FITTING / 2 + 1,
+        "I",
+        |at| format!("v{at}"),
+        json!({ "Type": "Succeed" }),
+    );
+    let map = json!({
+        "Type": "Map",
+        "Items": [1, 2],
+        "MaxConcurrency": 1,
+        "ItemSelector": "{% $states.input %}",
+        "ItemProcessor": { "StartAt": "I0", "States": inside },
+        "Output": "done",
+        "End": true,
+    });
+    let definition = json!({ "QueryLanguage": "JSONata", "StartAt": "M", "States": { "M": map } });
+    let (saga, _) = Saga::start(&definition.to_string(), value())?;
+    assert_eq!(saga.execution.head.status, Status::Succeeded);
     Ok(())
 }
 
@@ -38,14 +64,42 @@ fn value() -> Value {
     json!("x".repeat(1_000_000))
 }
 
-/// States that each keep their input in a variable.
-fn assigning(states: usize, variable: impl Fn(usize) -> String) -> String {
+/// What an execution failed with.
+fn error(saga: &Saga) -> Option<&str> {
+    saga.execution.head.error.as_deref()
+}
+
+/// Two branches that wait, once each has kept its input in so many variables.
+fn branches(first: usize, second: usize) -> String {
+    let branch = |states_of: usize, prefix: &str| {
+        let waiting = json!({ "Type": "Wait", "Seconds": 60, "End": true });
+        let states = states(states_of, prefix, |at| format!("v{at}"), waiting);
+        json!({ "StartAt": format!("{prefix}0"), "States": states })
+    };
+    let parallel = json!({ "Type": "Parallel", "Branches": [branch(first, "A"), branch(second, "B")], "End": true });
+    json!({ "QueryLanguage": "JSONata", "StartAt": "P", "States": { "P": parallel } }).to_string()
+}
+
+/// A machine of states that each keep their input in a variable.
+fn assigning(count: usize, variable: impl Fn(usize) -> String) -> String {
+    let all = states(count, "S", variable, json!({ "Type": "Succeed" }));
+    json!({ "QueryLanguage": "JSONata", "StartAt": "S0", "States": all }).to_string()
+}
+
+/// States that each keep their input in a variable, and a last one.
+fn states(
+    count: usize,
+    prefix: &str,
+    variable: impl Fn(usize) -> String,
+    last: Value,
+) -> Map<String, Value> {
     let state = |at: usize| {
         let kept = json!({ variable(at): "{% $states.input %}" });
-        let state = json!({ "Type": "Pass", "Assign": kept, "Next": format!("S{}", at + 1) });
-        (format!("S{at}"), state)
+        let next = format!("{prefix}{}", at + 1);
+        let state = json!({ "Type": "Pass", "Assign": kept, "Next": next });
+        (format!("{prefix}{at}"), state)
     };
-    let mut all: serde_json::Map<String, Value> = (0..states).map(state).collect();
-    all.insert(format!("S{states}"), json!({ "Type": "Succeed" }));
-    json!({ "QueryLanguage": "JSONata", "StartAt": "S0", "States": all }).to_string()
+    let mut all: Map<String, Value> = (0..count).map(state).collect();
+    all.insert(format!("{prefix}{count}"), last);
+    all
 }

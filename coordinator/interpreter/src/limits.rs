@@ -90,7 +90,8 @@ pub static PAYLOAD_BYTES_MAX: Limit = Limit::new(MIB, KIB, 8 * MIB);
 /// The longest definition, in bytes. AWS has 1 MiB, too. Source: Step Functions, "State machine quotas".
 pub static DEFINITION_BYTES_MAX: Limit = Limit::new(MIB, KIB, 8 * MIB);
 
-/// The most that the variables of one scope hold together, in bytes of JSON. AWS has as much for all scopes of an execution.
+/// The most that the variables of an execution hold together, in bytes of JSON. AWS has as much. Source: Step Functions, "Passing
+/// data between states with variables".
 pub static VARIABLES_BYTES_MAX: Limit = Limit::new(10 * MIB, KIB, 64 * MIB);
 
 /// The most that the items take which a Map reads from files, in bytes of JSON: they are kept with the execution. AWS reads
@@ -117,14 +118,11 @@ pub const DRAIN_MAX: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
 /// Whether a value passes [`PAYLOAD_BYTES_MAX`]; stops counting there.
 pub fn is_payload_too_large(value: &serde_json::Value) -> bool {
-    are_larger([value], PAYLOAD_BYTES_MAX.bytes())
+    json_bytes(value, PAYLOAD_BYTES_MAX.bytes()).is_none()
 }
 
-/// Whether these values have more bytes of JSON together; stops counting there.
-pub(crate) fn are_larger<'v>(
-    values: impl IntoIterator<Item = &'v serde_json::Value>,
-    bytes_max: usize,
-) -> bool {
+/// How many bytes of JSON a value has; none where it has more than `bytes_max`.
+pub(crate) fn json_bytes(value: &serde_json::Value, bytes_max: usize) -> Option<usize> {
     struct Count {
         left: usize,
     }
@@ -140,9 +138,8 @@ pub(crate) fn are_larger<'v>(
         }
     }
     let mut count = Count { left: bytes_max };
-    values
-        .into_iter()
-        .any(|value| serde_json::to_writer(&mut count, value).is_err())
+    serde_json::to_writer(&mut count, value).ok()?;
+    Some(bytes_max - count.left)
 }
 
 /// Whether a value nests deeper than [`VALUE_DEPTH_MAX`].

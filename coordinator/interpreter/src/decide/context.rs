@@ -47,11 +47,10 @@ impl<'a> PlaceContext<'a> {
         }
     }
 
-    /// The variables that were assigned in the scope so far.
-    pub(crate) fn own_variables(&self) -> impl Iterator<Item = (&String, &Payload)> {
-        let scopes = &self.turn.execution.scopes;
-        let scope = self.place.scope.and_then(|scope| scopes.get(&scope));
-        scope.into_iter().flat_map(|scope| &scope.variables)
+    /// How many bytes the execution's variables have together, once these are assigned here.
+    pub(crate) fn variables_bytes_with(&self, assigned: &Map<String, Value>) -> usize {
+        let execution = &self.turn.execution;
+        execution.variables_bytes_with(self.place.scope, assigned)
     }
 
     /// The same at the time when its state was entered.

@@ -94,6 +94,11 @@ impl Execution {
                 "the index of scopes that undo differs from the scopes",
             ));
         }
+        if self.variables_bytes != self.derive_variables_bytes() {
+            return Err(Broken::new(
+                "the bytes of all variables differ from those of the scopes",
+            ));
+        }
         let steps = || self.ledger.values().filter_map(|entry| entry.step());
         let count = |wanted: fn(Disposition) -> bool| {
             let all = steps().flat_map(|step| step.past.iter().chain([&step.disposition]));

@@ -11,6 +11,7 @@ mod invariants;
 mod items;
 mod scope;
 mod touched;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,6 +48,8 @@ pub struct Execution {
     pub(crate) items: ItemsCache,
     /// The scopes that undo: an index, derived.
     pub(crate) undoing: BTreeSet<ScopeId>,
+    /// How many bytes of JSON the variables of all scopes have together: derived.
+    pub(crate) variables_bytes: usize,
     pub(crate) cursors: Cursors,
     touched: Touched,
 }
@@ -234,12 +237,14 @@ impl Execution {
             head,
             waits: BTreeMap::new(),
             undoing: BTreeSet::new(),
+            variables_bytes: 0,
             cursors: Cursors::default(),
             items: ItemsCache::default(),
             touched: Touched::default(),
         };
         execution.waits = execution.derive_waits();
         execution.undoing = execution.derive_undoing();
+        execution.variables_bytes = execution.derive_variables_bytes();
         execution
     }
 
@@ -291,15 +296,6 @@ impl Execution {
         });
         let whole = timeout.into_iter().chain(phase);
         whole.chain(scopes).chain(entries).collect()
-    }
-
-    /// The variable of this name that is seen in the scope: its own, or that of one around it.
-    pub(crate) fn variable(&self, scope: ScopeId, name: &str) -> Option<&serde_json::Value> {
-        let scopes = std::iter::successors(self.scopes.get(&scope), |scope| {
-            self.scopes.get(&scope.parent?)
-        });
-        let mut found = scopes.filter_map(|scope| scope.variables.get(name));
-        found.next().map(|value| &**value)
     }
 
     /// Whether no undo may begin until an operator has decided.

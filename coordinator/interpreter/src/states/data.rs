@@ -12,7 +12,7 @@ use crate::definition::{Catcher, Handover, QueryLanguage, Resource, State};
 use crate::execution::Broken;
 use crate::history::Payload;
 use crate::ids::ScopeId;
-use crate::limits::{VARIABLES_BYTES_MAX, are_larger, is_payload_too_large};
+use crate::limits::{VARIABLES_BYTES_MAX, is_payload_too_large};
 use crate::query::{Data, Error, Jsonata, Path, Random, ReferencePath, Template};
 
 /// A state that computes: its data, and how its errors read.
@@ -193,10 +193,9 @@ impl<'a> Flow<'a> {
                 "assigned variables",
             ));
         }
-        let own = self.context.own_variables();
-        let kept = own.filter(|(name, _)| assigned.get(name.as_str()).is_none());
-        let all = kept.map(|(_, value)| &**value).chain([&assigned]);
-        if are_larger(all, VARIABLES_BYTES_MAX.bytes()) {
+        let members = assigned.as_object();
+        let bytes = members.map(|members| self.context.variables_bytes_with(members));
+        if bytes.is_some_and(|bytes| bytes > VARIABLES_BYTES_MAX.bytes()) {
             return Err(too_large_failure(self.state.name.as_str(), "has variables"));
         }
         let is_empty = assigned.as_object().is_some_and(Map::is_empty);

@@ -315,6 +315,7 @@ impl Execution {
         // What holds iterations is needed until they are gathered.
         let is_needed = scope.had_entries || scope.concurrency.is_some();
         if !is_needed && scope.phase == Phase::Closed {
+            self.forget_variables(id);
             self.scopes.remove(&id);
             self.touched.scope(id);
         } else if let Some(scope) = self.scopes.get_mut(&id) {

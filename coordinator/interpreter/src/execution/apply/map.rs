@@ -79,7 +79,7 @@ impl Execution {
                 iteration.phase = Phase::Ended(output.clone());
                 // The next iteration follows from what was before this event, the end of the Map from it.
                 iteration.last_event = record.event_id.unwrap_or(iteration.last_event);
-                iteration.variables.clear();
+                self.forget_variables(*scope);
                 self.iteration_over(*scope)
             }
             Event::MapIterationFailed { scope, items, .. } => {

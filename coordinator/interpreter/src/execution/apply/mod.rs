@@ -260,6 +260,7 @@ impl Execution {
             self.touched.scope(scope.id);
         }
         self.undoing.clear();
+        self.variables_bytes = 0;
         self.head.is_compensating = false;
         self.end_phase();
     }
@@ -295,10 +296,12 @@ impl Execution {
         let Some(assigned) = assigned.and_then(|assigned| assigned.as_object()) else {
             return Ok(());
         };
+        let bytes = self.variables_bytes_with(Some(scope), assigned);
         let variables = &mut self.scope(scope)?.variables;
         for (name, value) in assigned {
             variables.insert(name.clone(), Payload::new(value.clone()));
         }
+        self.variables_bytes = bytes;
         Ok(())
     }
 
@@ -347,8 +350,8 @@ impl Execution {
     fn end_branch(&mut self, scope: ScopeId, output: &Payload) -> Result<(), Broken> {
         let branch = self.scope(scope)?;
         branch.phase = Phase::Ended(output.clone());
-        branch.variables.clear();
         let (parent, last_event) = (branch.parent, branch.last_event);
+        self.forget_variables(scope);
         if let Some(parent) = parent {
             // What follows the branches follows from the one that ended last.
             self.scope(parent)?.last_event = last_event;
@@ -404,7 +407,7 @@ impl Execution {
         }
         self.undoing.remove(&scope);
         if into == Phase::Closed {
-            self.scope(scope)?.variables.clear();
+            self.forget_variables(scope);
         }
         let position = match std::mem::replace(&mut self.scope(scope)?.phase, into) {
             Phase::At(position) => Some(*position),
