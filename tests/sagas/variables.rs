@@ -1,7 +1,7 @@
 //! How much an execution may keep in variables.
 
-use anyhow::Result;
-use sagamore_interpreter::Status;
+use anyhow::{Result, ensure};
+use sagamore_interpreter::{ClaimedEffect, Input, Payload, Reply, Scope, Status};
 use sagamore_tests::saga::Saga;
 use serde_json::{Map, Value, json};
 
@@ -62,6 +62,56 @@ fn a_variable_that_is_assigned_again_takes_no_more() -> Result<()> {
 /// Text of a million bytes.
 fn value() -> Value {
     json!("x".repeat(1_000_000))
+}
+
+#[test]
+fn a_branch_that_was_cut_off_forgets_its_variables_once_it_is_undone() -> Result<()> {
+    let task = |name: &str, next: &str| {
+        json!({
+            "Type": "Task",
+            "Resource": format!("queue:{name}"),
+            "Compensate": { "Resource": format!("queue:undo-{name}") },
+            "Assign": { name: "was here" },
+            "Next": next,
+        })
+    };
+    let mut broken = task("Break", "Over");
+    broken["Catch"] =
+        json!([{ "ErrorEquals": ["States.ALL"], "Compensate": true, "Next": "Over" }]);
+    let over = json!({ "Type": "Succeed" });
+    let branches = json!([
+        { "StartAt": "Do", "States": { "Do": task("Do", "Break"), "Break": broken, "Over": over } },
+        { "StartAt": "Other", "States": { "Other": task("Other", "Fine"), "Fine": over } },
+    ]);
+    let catch = json!([{ "ErrorEquals": ["States.ALL"], "Next": "Last" }]);
+    let parallel = json!({ "Type": "Parallel", "Branches": branches, "Catch": catch, "End": true });
+    let states = json!({ "P": parallel, "Last": task("Last", "End"), "End": over });
+    let definition = json!({ "StartAt": "P", "States": states });
+    let (mut saga, _) = Saga::start(&definition.to_string(), json!({}))?;
+    // Do, Break, Other and the undo of Do, in the order in which they are answered.
+    for (message, is_done) in [(0, true), (2, false), (1, false), (3, true)] {
+        let reply = if is_done { success() } else { failure() };
+        let (task, _) = saga.dispatched[message];
+        let bytes = None;
+        let taken = saga.take(&Input::Reply { task, reply, bytes })?;
+        ensure!(taken.is_ok(), "{message}: {taken:?}");
+    }
+    let scopes = saga.execution.scopes.values();
+    let keeping: Vec<_> = scopes.filter(|scope| !scope.variables.is_empty()).collect();
+    assert_eq!(keeping, Vec::<&Scope>::new());
+    Ok(())
+}
+
+fn success() -> Reply {
+    Reply::Success(Payload::new(json!({})))
+}
+
+fn failure() -> Reply {
+    Reply::Failure {
+        error: "E".to_owned(),
+        cause: None,
+        effect: ClaimedEffect::None,
+    }
 }
 
 /// What an execution failed with.

@@ -1,4 +1,4 @@
-//! A random saga: chains, choices, loops, nested Parallels, with undos, retriers and catchers.
+//! A random saga: chains, choices, loops, nested Parallels, with undos, retriers, catchers and variables.
 
 use serde_json::{Map, Value, json};
 
@@ -91,6 +91,10 @@ fn block(choices: &mut Choices<'_>, depth: usize, named: &mut Names) -> Value {
             state.as_object_mut().map(|task| task.remove("Compensate"));
             named.is_past = true;
             tasks.clear();
+        }
+        if state["Type"] != "Compensate" {
+            // So that there are variables wherever a scope ends.
+            state["Assign"] = json!({ name.as_str(): "was here" });
         }
         state["Next"] = json!(next);
         states.insert(name.clone(), state);

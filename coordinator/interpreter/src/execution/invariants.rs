@@ -99,6 +99,14 @@ impl Execution {
                 "the bytes of all variables differ from those of the scopes",
             ));
         }
+        let is_over = |scope: &&Scope| matches!(scope.phase, Phase::Ended(_) | Phase::Closed);
+        let mut over = self.scopes.values().filter(is_over);
+        if let Some(scope) = over.find(|scope| !scope.variables.is_empty()) {
+            return Err(Broken::new(format!(
+                "scope {} is over and has variables",
+                scope.id.0
+            )));
+        }
         let steps = || self.ledger.values().filter_map(|entry| entry.step());
         let count = |wanted: fn(Disposition) -> bool| {
             let all = steps().flat_map(|step| step.past.iter().chain([&step.disposition]));

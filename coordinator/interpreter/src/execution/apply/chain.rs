@@ -213,17 +213,17 @@ impl Execution {
             .collect();
         for branch in iterations.into_iter().chain(branches) {
             self.items.0.remove(&branch);
-            let Some(state) = self.scopes.get_mut(&branch) else {
+            let Some(state) = self.scopes.get(&branch) else {
                 continue;
             };
             // What was left to undo by itself goes on.
             if !matches!(state.phase, Phase::Compensating(_)) {
-                state.phase = Phase::Closed;
+                self.close_scope(branch)?;
             }
+            let state = self.scope(branch)?;
             state.concurrency = None;
             // The scope that held an iteration goes with its Map.
             state.parent = Some(scope);
-            self.touched.scope(branch);
             self.prune_chain(branch);
             if let Some(state) = self.scopes.get_mut(&branch) {
                 state.group = Some(EntryId(sequence));

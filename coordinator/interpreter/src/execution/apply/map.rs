@@ -93,7 +93,7 @@ impl Execution {
             // The record before it closed its scope.
             Event::MapIterationAborted { .. } => Ok(()),
             Event::IterationForgone { scope } => {
-                self.scope(*scope)?.phase = Phase::Closed;
+                self.close_scope(*scope)?;
                 self.iteration_over(*scope)?;
                 self.prune(*scope);
                 Ok(())

@@ -248,8 +248,7 @@ impl Execution {
         self.head.stopped_at = Some(record.at);
         self.head.is_kept = true;
         self.close_wait(Sequence(1));
-        self.scope(ScopeId::TOP)?.phase = Phase::Closed;
-        Ok(())
+        self.close_scope(ScopeId::TOP)
     }
 
     fn drop_scopes(&mut self) {
@@ -381,7 +380,7 @@ impl Execution {
             )));
         };
         if goal.then == Then::Close {
-            self.scope(scope)?.phase = Phase::Closed;
+            self.close_scope(scope)?;
         } else if let Some(position) = goal.position {
             self.scope(scope)?.phase = Phase::At(position);
             self.position(scope)?.activity = Activity::Running;
@@ -391,6 +390,12 @@ impl Execution {
             self.end_phase();
         }
         self.prune(scope);
+        Ok(())
+    }
+
+    fn close_scope(&mut self, scope: ScopeId) -> Result<(), Broken> {
+        self.forget_variables(scope);
+        self.scope(scope)?.phase = Phase::Closed;
         Ok(())
     }
 
