@@ -39,7 +39,7 @@ const CONNECTIONS_BESIDE: u32 = 8;
 /// How long the work at hand may take when the coordinator stops.
 const DRAIN_MAX: Duration = Duration::from_secs(25);
 
-/// How long EXPRESS executions may go on when the coordinator stops, for nobody takes them over.
+/// How much of that EXPRESS executions may take, for nobody takes them over.
 const EXPRESS_DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Runs a coordinator until `stop`.
@@ -307,10 +307,10 @@ impl<S: Store> Parts<S> {
 
         // From here on nothing new comes in: what was taken is committed and published, then the lease is given up.
         tracing::info!("stopping: what is under way is finished");
-        self.express.drain(EXPRESS_DRAIN_MAX).await;
-        bus_stop.cancel();
-        self.lanes.close();
         let drained = tokio::time::timeout(DRAIN_MAX, async {
+            self.express.drain(EXPRESS_DRAIN_MAX).await;
+            bus_stop.cancel();
+            self.lanes.close();
             let _ = timing.await;
             let _ = posting.await;
             let _ = publishing.await;
